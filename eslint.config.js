@@ -19,6 +19,8 @@ export default defineConfig(
       '@typescript-eslint/no-unused-vars': ['error', { ignoreUsingDeclarations: true, argsIgnorePattern: '^_' }],
       // Every marked operation returns a promise: a forgotten await is a forgotten lock.
       '@typescript-eslint/no-floating-promises': 'error',
+      // What a step throws is handed on as it came.
+      '@typescript-eslint/prefer-promise-reject-errors': ['error', { allowThrowingUnknown: true }],
       // A driver's callback may be written async whether or not it awaits today.
       '@typescript-eslint/require-await': 'off',
     },

@@ -1,0 +1,138 @@
+import { KernelCell, type Cell } from './cell.ts'
+import { Lockdep } from './lockdep.ts'
+import { LockMap } from './lock-map.ts'
+import { KernelMutex, type Mutex } from './mutex.ts'
+import { KernelRefcount, type Refcount } from './refcount.ts'
+import { RunToBlock, type Preemption } from './run-to-block.ts'
+import { KernelRwSemaphore, type RwSemaphore } from './rw-semaphore.ts'
+import { KernelSpinLock, type SpinLock } from './spin-lock.ts'
+import type { Task } from './task.ts'
+import { Tracer, type TraceEvents } from './trace.ts'
+import { KernelWaitQueue, type WaitQueue } from './wait-queue.ts'
+
+/**
+ * What a driver stands on. Everything that can block or race gets its primitives from here, so the same source runs freely and under a
+ * scheduler that explores interleavings.
+ *
+ * Every method of a primitive that returns a promise is a *marked operation*: it is awaited, without exception, and is one step. Between two of them
+ * a task runs alone. Await nothing else, or hand it to {@link Kernel.external}.
+ */
+export interface Kernel {
+  /** The running task; code outside of every spawned task is `main`. Linux: `current`. */
+  readonly current: Task
+  /** All tasks that have not finished, `main` first. */
+  readonly tasks: readonly Task[]
+  /** Starts a task; it runs when the current one waits. Linux: `kthread_run()`. */
+  spawn(name: string, body: () => Promise<void>): Task
+  /** Lets every other task run until it has finished or waits; throws what a task threw that nobody joined. */
+  idle(): Promise<void>
+  /** Offers the CPU to one other task that can run. Linux: `cond_resched()`. */
+  condResched(): Promise<void>
+  spinLock(lockClass: string): SpinLock
+  mutex(lockClass: string): Mutex
+  rwSemaphore(lockClass: string): RwSemaphore
+  /** A pseudo lock that only the lock validator sees. Linux: `lock_map`. */
+  lockMap(lockClass: string): LockMap
+  waitQueue(name: string): WaitQueue
+  refcount(name: string, initial: number): Refcount
+  cell<T>(name: string, value: T): Cell<T>
+  /** Throws LOCKDEP when the current task may not sleep. `what` completes "sleeps in …". Linux: `might_sleep()`. */
+  mightSleep(what: string): void
+  /** The only way to await a promise that is not the kernel's (a timer, I/O); other tasks run meanwhile. */
+  external<T>(promise: PromiseLike<T>): Promise<T>
+  /** Emits a tracepoint. Synchronous; nearly free when nobody listens. */
+  trace<K extends keyof TraceEvents>(name: K, ...args: TraceEvents[K]): void
+  trace(name: string, ...args: readonly unknown[]): void
+  /** Listens to a tracepoint, in the context of the task that emits it. @returns the function that unsubscribes */
+  on<K extends keyof TraceEvents>(name: K, listener: (...args: TraceEvents[K]) => void): () => void
+  on(name: string, listener: (...args: readonly unknown[]) => void): () => void
+}
+
+export interface KernelOptions {
+  /** Switch tasks at random places too, reproducibly; without it a task runs until it has to wait. */
+  readonly preemption?: Preemption
+}
+
+/** A kernel that runs freely: uncontended operations are resolved promises, a task runs until it has to wait. */
+export function createKernel(options: KernelOptions = {}): Kernel {
+  const tracer = new Tracer()
+  const lockdep = new Lockdep()
+  const scheduler = new RunToBlock(tracer, lockdep, options.preemption)
+  return new FreeKernel(scheduler, lockdep, tracer)
+}
+
+class FreeKernel implements Kernel {
+  readonly #scheduler: RunToBlock
+  readonly #lockdep: Lockdep
+  readonly #tracer: Tracer
+
+  constructor(scheduler: RunToBlock, lockdep: Lockdep, tracer: Tracer) {
+    this.#scheduler = scheduler
+    this.#lockdep = lockdep
+    this.#tracer = tracer
+  }
+
+  get current(): Task {
+    return this.#scheduler.current
+  }
+
+  get tasks(): readonly Task[] {
+    return this.#scheduler.tasks
+  }
+
+  spawn(name: string, body: () => Promise<void>): Task {
+    return this.#scheduler.spawn(name, body)
+  }
+
+  idle(): Promise<void> {
+    return this.#scheduler.idle()
+  }
+
+  condResched(): Promise<void> {
+    return this.#scheduler.condResched()
+  }
+
+  spinLock(lockClass: string): SpinLock {
+    return new KernelSpinLock(this.#scheduler, this.#lockdep, lockClass)
+  }
+
+  mutex(lockClass: string): Mutex {
+    return new KernelMutex(this.#scheduler, this.#lockdep, lockClass)
+  }
+
+  rwSemaphore(lockClass: string): RwSemaphore {
+    return new KernelRwSemaphore(this.#scheduler, this.#lockdep, lockClass)
+  }
+
+  lockMap(lockClass: string): LockMap {
+    return new LockMap(this.#scheduler, this.#lockdep, lockClass)
+  }
+
+  waitQueue(name: string): WaitQueue {
+    return new KernelWaitQueue(this.#scheduler, this.#lockdep, name)
+  }
+
+  refcount(name: string, initial: number): Refcount {
+    return new KernelRefcount(this.#scheduler, name, initial)
+  }
+
+  cell<T>(name: string, value: T): Cell<T> {
+    return new KernelCell(this.#scheduler, name, value)
+  }
+
+  mightSleep(what: string): void {
+    this.#lockdep.mightSleep(this.current, what)
+  }
+
+  external<T>(promise: PromiseLike<T>): Promise<T> {
+    return this.#scheduler.external(promise)
+  }
+
+  trace(name: string, ...args: readonly unknown[]): void {
+    this.#tracer.emit(name, args)
+  }
+
+  on(name: string, listener: (...args: never[]) => void): () => void {
+    return this.#tracer.on(name, listener)
+  }
+}

@@ -1,0 +1,117 @@
+import { MmuNotifierError } from './errors.ts'
+import type { Task } from './task.ts'
+
+/** A lock that a task holds. */
+export interface HeldLock {
+  /** The class: every lock of one name, whatever its instance. Order is checked between classes. */
+  readonly lockClass: string
+  readonly mode: 'read' | 'write'
+  /** The instance. */
+  readonly lock: object
+  /** Spinlocks forbid sleeping. */
+  readonly spins: boolean
+}
+
+/** How a lock is taken. */
+export interface Acquisition extends HeldLock {
+  /** A trylock cannot wait, so it orders nothing before itself. */
+  readonly tryLock?: boolean
+  /** A second lock of a class that the task already holds, taken in an order that the caller guarantees. Linux: `SINGLE_DEPTH_NESTING`. */
+  readonly nested?: boolean
+  /** A reader that may be taken again by a reader. */
+  readonly recursive?: boolean
+}
+
+/**
+ * The lock validator: a graph of lock *classes*. An edge A -> B says that some task once took B while it held A. A cycle is reported when its
+ * last edge appears, although nothing has deadlocked. Linux: lockdep.
+ */
+export class Lockdep {
+  /** after[A][B] is the name of the task that first took B under A. It only grows, over all tasks and for the life of the kernel. */
+  readonly #after = new Map<string, Map<string, string>>()
+  readonly #held = new WeakMap<Task, HeldLock[]>()
+
+  held(task: Task): readonly HeldLock[] {
+    return this.#held.get(task) ?? []
+  }
+
+  /** Checks the order and records `lock` as held by `task`. Call it before waiting for the lock. */
+  check(task: Task, lock: Acquisition): void {
+    for (const held of this.held(task)) {
+      if (lock.recursive && held.lockClass === lock.lockClass && held.mode === 'read') continue
+      if (held.lock === lock.lock) this.#fail(task, `takes ${lock.lockClass} again, which it already holds for ${held.mode}: it would wait for itself`)
+      if (lock.tryLock) continue
+      if (held.lockClass === lock.lockClass) {
+        if (lock.nested) continue
+        this.#fail(task, `takes a second lock of class ${lock.lockClass}: two tasks doing so in opposite order deadlock`)
+      }
+      this.#order(task, held.lockClass, lock.lockClass)
+    }
+  }
+
+  acquired(task: Task, lock: HeldLock): void {
+    const held = this.#held.get(task)
+    if (held) held.push(lock)
+    else this.#held.set(task, [lock])
+  }
+
+  /** @throws LOCKDEP when `task` does not hold `lock` */
+  released(task: Task, lock: object, lockClass: string): void {
+    const held = this.#held.get(task) ?? []
+    const at = held.findLastIndex((other) => other.lock === lock)
+    if (at < 0) this.#fail(task, `unlocks ${lockClass}, which it does not hold`)
+    held.splice(at, 1)
+  }
+
+  /** Asserts that `task` may sleep here. Linux: `might_sleep()`. */
+  mightSleep(task: Task, what: string): void {
+    const spin = this.held(task).find((lock) => lock.spins)
+    if (spin) this.#fail(task, `sleeps in ${what} while it holds the spinlock ${spin.lockClass}`)
+  }
+
+  /** Asserts that `task` holds `lock`. Linux: `lockdep_assert_held()`. */
+  assertHeld(task: Task, lock: object, lockClass: string): void {
+    if (!this.held(task).some((held) => held.lock === lock)) this.#fail(task, `must hold ${lockClass} here`)
+  }
+
+  #order(task: Task, first: string, then: string): void {
+    let after = this.#after.get(first)
+    if (!after) this.#after.set(first, (after = new Map<string, string>()))
+    if (after.has(then)) return
+    const back = this.#path(then, first)
+    if (back) {
+      const chain = back.map((lockClass, i) => {
+        const next = back[i + 1]
+        return next === undefined ? '' : `\n  ${lockClass} -> ${next} (first by ${this.#after.get(lockClass)?.get(next) ?? '?'})`
+      })
+      this.#fail(task, `takes ${then} while it holds ${first}, but the other order exists:${chain.join('')}\n  ${first} -> ${then} (now, by ${task.name})`)
+    }
+    after.set(then, task.name)
+  }
+
+  /** The classes from `from` to `to`, both included, along recorded edges. */
+  #path(from: string, to: string, seen = new Set<string>()): string[] | undefined {
+    if (from === to) return [to]
+    seen.add(from)
+    for (const next of this.#after.get(from)?.keys() ?? []) {
+      if (seen.has(next)) continue
+      const rest = this.#path(next, to, seen)
+      if (rest) return [from, ...rest]
+    }
+    return undefined
+  }
+
+  #fail(task: Task, what: string): never {
+    const held = this.held(task).map((lock) => `${lock.lockClass}${lock.mode === 'read' ? ' (read)' : ''}`)
+    throw new LockdepError(`task ${task.name} ${what}${held.length > 0 ? `\n  holds: ${held.join(', ')}` : ''}`)
+  }
+}
+
+/** A rule of locking or of context was broken: the message names the rule, the task and the locks. `code` is `LOCKDEP`. */
+export class LockdepError extends MmuNotifierError {
+  override readonly name: string = 'LockdepError'
+
+  constructor(message: string) {
+    super('LOCKDEP', `LOCKDEP  ${message}`)
+  }
+}

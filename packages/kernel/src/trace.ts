@@ -1,0 +1,42 @@
+import type { Task } from './task.ts'
+
+/**
+ * The tracepoints that are known by type: name -> arguments. Packages add theirs:
+ *
+ * ```ts
+ * declare module '@mmu-notifier/kernel' {
+ *   interface TraceEvents { 'mm:frame_free': [frame: number] }
+ * }
+ * ```
+ *
+ * Names follow the kernel's `subsystem:event`.
+ */
+export interface TraceEvents {
+  /** A task is created; it has not run yet. */
+  'sched:spawn': [task: Task]
+  /** The body of a task has returned or thrown. */
+  'sched:exit': [task: Task]
+}
+
+type Listener = (...args: never[]) => void
+
+/** Tracepoints: synchronous calls to whoever listens, and next to nothing when nobody does. */
+export class Tracer {
+  readonly #listeners = new Map<string, Listener[]>()
+
+  /** Calls the listeners of `name`, in the order in which they subscribed, in the context of the emitting task. */
+  emit(name: string, args: readonly unknown[]): void {
+    const listeners = this.#listeners.get(name)
+    if (listeners) for (const listener of listeners) listener(...(args as never[]))
+  }
+
+  /** @returns the function that unsubscribes */
+  on(name: string, listener: Listener): () => void {
+    this.#listeners.set(name, [...(this.#listeners.get(name) ?? []), listener])
+    return () => {
+      const rest = this.#listeners.get(name)?.filter((other) => other !== listener)
+      if (rest && rest.length > 0) this.#listeners.set(name, rest)
+      else this.#listeners.delete(name)
+    }
+  }
+}
