@@ -16,9 +16,13 @@ export class LockMap {
     this.#lockdep = lockdep
   }
 
-  /** The current task holds it from here to {@link release}. Readers may nest. */
-  acquire(mode: 'read' | 'write'): void {
-    const hold: Acquisition = { lock: this, lockClass: this.lockClass, mode, spins: false, recursive: mode === 'read' }
+  /**
+   * The current task holds it from here to {@link release}. Readers may nest.
+   * @param options.tryLock what it stands for never waits, so it is ordered after nothing
+   */
+  acquire(mode: 'read' | 'write', options?: { readonly tryLock?: boolean }): void {
+    const tryLock = options?.tryLock ?? false
+    const hold: Acquisition = { lock: this, lockClass: this.lockClass, mode, spins: false, recursive: mode === 'read', tryLock }
     const task = this.#scheduler.current
     this.#lockdep.check(task, hold)
     this.#lockdep.acquired(task, hold)

@@ -1,0 +1,208 @@
+import { describe, expect, test } from 'vitest'
+import { Protocol, type Entry } from '../src/protocol.ts'
+
+const ops = { name: 'ours' }
+
+let ids = 0
+function entry(start: number, last: number, of: unknown = ops): Entry {
+  return { id: ids++, start, last, ops: of, seq: { value: 0 }, references: 1, phase: 'new', seen: false, ownerLeaves: false, handle: -1, assertAlive: () => undefined }
+}
+
+function live(protocol: Protocol, start: number, last: number): Entry {
+  const e = entry(start, last)
+  protocol.insert(e)
+  return e
+}
+
+describe('the time lines of the specification', () => {
+  test('T1: a collision', () => {
+    const p = new Protocol()
+    const x = live(p, 0, 4095)
+    expect(p.readBegin(x)).toEqual({ seq: 1, invalidating: false })
+    expect(p.start({ start: 0, end: 4096 })).toBe(x)
+    expect([p.active, p.seq]).toEqual([1, 3])
+    x.seq.value = p.seq
+    expect(p.readBegin(x)).toEqual({ seq: 3, invalidating: true })
+    expect(p.end()).toEqual({ applied: [], released: [] })
+    expect([p.active, p.seq]).toEqual([0, 4])
+    expect(p.readBegin(x)).toEqual({ seq: 3, invalidating: false })
+  })
+
+  test('T2: an unrelated invalidation prolongs the period', () => {
+    const p = new Protocol()
+    const x = live(p, 0, 4095)
+    live(p, 8192, 12287)
+    p.start({ start: 0, end: 4096 })
+    x.seq.value = p.seq
+    p.start({ start: 8192, end: 8193 })
+    expect(p.seq).toBe(3)
+    expect(p.end()).toBeUndefined()
+    expect(p.readBegin(x).invalidating).toBe(true)
+    expect(p.end()).toBeDefined()
+    expect(p.seq).toBe(4)
+  })
+
+  test('T3: an insert during an invalidation that hit nothing is in the tree at once, and born under it', () => {
+    const p = new Protocol()
+    expect(p.start({ start: 0, end: 4096 })).toBeUndefined()
+    expect(p.seq).toBe(2)
+    const x = live(p, 0, 4095)
+    expect([p.seq, x.seq.value, x.phase]).toEqual([3, 3, 'live'])
+    expect(p.start({ start: 0, end: 4096 })).toBe(x)
+    p.end()
+    expect(p.readBegin(x).invalidating).toBe(true)
+    p.end()
+    expect([p.seq, p.readBegin(x).invalidating]).toEqual([4, false])
+  })
+
+  test('T4: an insert that is still deferred is removed without a wait', () => {
+    const p = new Protocol()
+    p.lockTree()
+    const x = live(p, 0, 4095)
+    expect([x.phase, p.size]).toEqual(['pending', 0])
+    expect(p.remove(x)).toBeUndefined()
+    expect(p.deferred).toEqual([])
+    expect(p.end()).toEqual({ applied: [], released: [] })
+    expect(p.size).toBe(0)
+  })
+
+  test('T4 ends where find begins: a deferred insert that was found stays until the tree thaws', () => {
+    const p = new Protocol()
+    p.lockTree()
+    const [x, y, z] = [live(p, 0, 4095), live(p, 4096, 8191), live(p, 8192, 12287)]
+    for (const e of [x, y, z]) expect(p.find(ops, e.start, e.last)).toBe(e)
+    expect([p.remove(x), p.removeDeferred(y), p.put(z)]).toEqual([3, [], []])
+    expect(p.find(ops, 0, 12287)).toBeUndefined()
+    expect(p.end()).toEqual({ applied: [x, y, z], released: [y, z] })
+    expect(p.size).toBe(0)
+  })
+
+  test('T5, T6: a deferred removal is still called, and leaves with the period', () => {
+    const p = new Protocol()
+    const x = live(p, 0, 4095)
+    p.lockTree()
+    expect(p.remove(x)).toBe(3)
+    expect(p.start({ start: 0, end: 1 })).toBe(x)
+    expect(p.end()).toBeUndefined()
+    expect(p.end()).toEqual({ applied: [x], released: [] })
+    expect([p.size, x.phase]).toEqual([0, 'dead'])
+  })
+})
+
+describe('references', () => {
+  test('the last put of an idle tree removes and releases at once', () => {
+    const p = new Protocol()
+    const x = live(p, 0, 4095)
+    p.get(x)
+    expect(p.put(x)).toEqual([])
+    expect(p.size).toBe(1)
+    expect(p.put(x)).toEqual([x])
+    expect([p.size, x.phase]).toEqual([0, 'released'])
+  })
+
+  test('the last put of a frozen tree is deferred; release comes with the end of the period', () => {
+    const p = new Protocol()
+    const x = live(p, 0, 4095)
+    p.lockTree()
+    expect(p.put(x)).toEqual([])
+    expect([x.phase, p.size]).toEqual(['dying', 1])
+    expect(p.end()).toEqual({ applied: [x], released: [x] })
+  })
+
+  test('a removed interval waits for the last reference, whoever has it', () => {
+    const p = new Protocol()
+    const x = live(p, 0, 4095)
+    p.get(x)
+    expect(p.removeDeferred(x)).toEqual([])
+    expect([x.phase, x.references]).toEqual(['dead', 1])
+    expect(p.put(x)).toEqual([x])
+  })
+
+  test('a reference that goes before the period ends leaves the release to its end', () => {
+    const p = new Protocol()
+    const x = live(p, 0, 4095)
+    p.lockTree()
+    p.get(x)
+    p.removeDeferred(x)
+    expect(p.put(x)).toEqual([])
+    expect(p.end()).toEqual({ applied: [x], released: [x] })
+  })
+
+  test('get and put at 0, a second removal, remove with other references', () => {
+    const p = new Protocol()
+    const x = live(p, 0, 4095)
+    p.get(x)
+    expect(() => p.remove(x)).toThrow('remove of the notifier [0x0, 0xfff]: 1 other references are held')
+    p.removeDeferred(x)
+    expect(() => p.removeDeferred(x)).toThrow('the notifier [0x0, 0xfff] is being removed already')
+    p.put(x)
+    expect(() => p.put(x)).toThrow('more puts than references')
+    expect(() => { p.get(x) }).toThrow('the last one has gone')
+  })
+})
+
+describe('find and batch', () => {
+  test('find sees the tree as if every operation had been applied', () => {
+    const p = new Protocol()
+    const [a, b] = [live(p, 0, 4095), live(p, 8192, 12287)]
+    p.lockTree()
+    const c = live(p, 4096, 8191)
+    p.removeDeferred(a)
+    expect([p.find(ops, 0, 4095), p.find(ops, 0, 99999), p.find(ops, 0, 99999, c)]).toEqual([undefined, c, b])
+    expect(p.find(ops, 0, 99999, b)).toBeUndefined()
+  })
+
+  test('find never returns the interval of another driver', () => {
+    const p = new Protocol()
+    p.insert(entry(0, 4095, { name: 'theirs' }))
+    expect(p.find(ops, 0, 4095)).toBeUndefined()
+    const ours = live(p, 0, 4095)
+    expect(p.find(ops, 0, 4095)).toBe(ours)
+  })
+
+  test('equal starts come in order of registration, pending ones too', () => {
+    const p = new Protocol()
+    const a = live(p, 0, 4095)
+    p.lockTree()
+    const b = live(p, 0, 8191)
+    expect([p.find(ops, 0, 0), p.find(ops, 0, 0, a), p.find(ops, 0, 0, b)]).toEqual([a, b, undefined])
+  })
+
+  test('a hole: nothing of the batch shows before the end, all of it after', () => {
+    const p = new Protocol()
+    const x = live(p, 0, 0x2fff)
+    const [left, right] = [entry(0, 0xfff), entry(0x2000, 0x2fff)]
+    p.start({ start: 0x1000, end: 0x2000 })
+    x.seq.value = p.seq
+    p.batch({ remove: [x], insert: [left, right] })
+    expect([left.seq.value, right.seq.value]).toEqual([3, 3])
+    expect(p.start({ start: 0x2000, end: 0x2001 })).toBe(x)
+    p.end()
+    expect(p.end()).toEqual({ applied: [x, left, right], released: [x] })
+    expect([p.start({ start: 0x2000, end: 0x2001 }), p.size]).toEqual([right, 2])
+  })
+
+  test('a batch that cannot be done does nothing', () => {
+    const p = new Protocol()
+    const [a, b] = [live(p, 0, 4095), live(p, 8192, 12287)]
+    p.lockTree()
+    p.removeDeferred(b)
+    expect(() => p.batch({ remove: [a, b], insert: [entry(0, 1)] })).toThrow('being removed already')
+    expect(() => p.batch({ remove: [a, a], insert: [] })).toThrow('removes a notifier twice')
+    expect([a.phase, p.deferred.length]).toEqual(['live', 1])
+  })
+})
+
+test('even means thawed: no deferred operation, and the number never comes back', () => {
+  const p = new Protocol()
+  const seen = new Set<number>()
+  for (let i = 0; i < 50; i++) {
+    live(p, i, i)
+    p.lockTree()
+    live(p, i, i + 1)
+    p.end()
+    expect([p.frozen, p.deferred.length, p.active, seen.has(p.seq)]).toEqual([false, 0, 0, false])
+    seen.add(p.seq)
+  }
+  expect(p.size).toBe(100)
+})
