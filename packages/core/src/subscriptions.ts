@@ -82,15 +82,18 @@ export class NotifierSubscriptions {
   insert(interval: Interval, ops: IntervalNotifierOps): Promise<IntervalNotifier>
   insert<Data>(interval: Interval, ops: IntervalNotifierOps<Data>, data: Data): Promise<IntervalNotifier<Data>>
   async insert<Data>(interval: Interval, ops: IntervalNotifierOps<Data>, data?: Data): Promise<IntervalNotifier<Data>> {
+    return this.#insert(this.#create(interval, ops, data as Data))
+  }
+
+  /**
+   * The same with a second reference, the caller's, to be put: for an owner whose callbacks may remove the interval at any moment, also between an `insert` and a `get`.
+   */
+  insertAndGet(interval: Interval, ops: IntervalNotifierOps): Promise<IntervalNotifier>
+  insertAndGet<Data>(interval: Interval, ops: IntervalNotifierOps<Data>, data: Data): Promise<IntervalNotifier<Data>>
+  async insertAndGet<Data>(interval: Interval, ops: IntervalNotifierOps<Data>, data?: Data): Promise<IntervalNotifier<Data>> {
     const notifier = this.#create(interval, ops, data as Data)
-    const { kernel, lock, protocol } = this.#context
-    kernel.mightSleep('insert')
-    await lock.section(() => {
-      protocol.insert(notifier)
-      this.#outstanding.add(notifier)
-    })
-    kernel.trace('mmu_notifier:insert', notifier)
-    return notifier
+    notifier.references++
+    return this.#insert(notifier)
   }
 
   /** Locks the tree for read: never waits, blocks nobody, freezes the tree until `unlock`. The thread's "interval tree locked for read". */
@@ -171,6 +174,17 @@ export class NotifierSubscriptions {
   /** The address space ends: one last invalidation of everything, before the page tables go. The intervals stay registered; their owners still remove them. Linux: `mmu_notifier_release()`. */
   async release(): Promise<void> {
     await this.invalidate({ start: 0, end: Number.MAX_SAFE_INTEGER, event: 'release' }, async () => undefined)
+  }
+
+  async #insert<Data>(notifier: Notifier<Data>): Promise<IntervalNotifier<Data>> {
+    const { kernel, lock, protocol } = this.#context
+    kernel.mightSleep('insert')
+    await lock.section(() => {
+      protocol.insert(notifier)
+      this.#outstanding.add(notifier)
+    })
+    kernel.trace('mmu_notifier:insert', notifier)
+    return notifier
   }
 
   async #start(request: InvalidateRequest, blockable: boolean): Promise<Range | 'EAGAIN'> {

@@ -73,8 +73,8 @@ async function run(seed: number, bugs: Bugs): Promise<string[]> {
 
   async function fault(page: number): Promise<void> {
     const found = await findAndGet(page)
-    const notifier = found ?? (await insert(page, page))
-    if (!found) await notifier.get()
+    if (!found) inserts++
+    const notifier = found ?? (await notifiers.insertAndGet({ start: page, last: page }, ops))
     for (;;) {
       const seq = await notifier.readBegin()
       if (notifier.dying) break

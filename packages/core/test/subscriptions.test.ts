@@ -115,6 +115,15 @@ test('munmap punches a hole by batch from the callback', async () => {
   expect([log.slice(-2), notifiers.outstanding]).toEqual([['release 0..39', 'release 60..99'], 0])
 })
 
+test('insertAndGet: the caller still has the notifier when a callback has removed it', async () => {
+  const { notifiers, ops, log } = rig()
+  const notifier = await notifiers.insertAndGet({ start: 0, last: 4095 }, ops)
+  await notifiers.removeAll(ops)
+  expect([notifier.dying, notifier.references, log]).toEqual([true, 1, []])
+  await notifier.put()
+  expect(log).toEqual(['release 0..4095'])
+})
+
 test('readBegin waits for an insert that is deferred', async () => {
   const { kernel, notifiers, ops, log } = rig()
   const tree = await notifiers.lockTree()
