@@ -105,15 +105,15 @@ export class Notifier<Data = unknown> implements IntervalNotifier<Data>, Entry {
     return seq
   }
 
-  async readRetry(seq: number): Promise<boolean> {
-    const retry = await this.checkRetry(seq)
-    if (retry) this.#context.kernel.trace('mmu_notifier:retry', this)
-    return retry
+  readRetry(seq: number): Promise<boolean> {
+    return this.checkRetry(seq)
   }
 
   async checkRetry(seq: number): Promise<boolean> {
-    this.assertAlive('readRetry')
-    return (await this.seq.read()) !== seq || this.dying
+    const { kernel } = this.#used('readRetry')
+    const retry = (await this.seq.read()) !== seq || this.dying
+    if (retry) kernel.trace('mmu_notifier:retry', this)
+    return retry
   }
 
   async setSeq(seq: number): Promise<void> {
@@ -123,20 +123,22 @@ export class Notifier<Data = unknown> implements IntervalNotifier<Data>, Entry {
 
   async get(): Promise<void> {
     const { lock, kernel, protocol } = this.#used('get')
-    kernel.trace('mmu_notifier:get', this)
     await lock.section(() => { protocol.get(this) })
+    kernel.trace('mmu_notifier:get', this)
   }
 
   async put(): Promise<void> {
     const { lock, kernel, protocol, finish } = this.#used('put')
+    const released = await lock.section(() => protocol.put(this))
     kernel.trace('mmu_notifier:put', this)
-    await finish(await lock.section(() => protocol.put(this)))
+    await finish(released)
   }
 
   async removeDeferred(): Promise<void> {
     const { lock, kernel, protocol, finish } = this.#used('removeDeferred')
+    const released = await lock.section(() => protocol.removeDeferred(this))
     kernel.trace('mmu_notifier:remove_deferred', this)
-    await finish(await lock.section(() => protocol.removeDeferred(this)))
+    await finish(released)
   }
 
   async remove(): Promise<void> {

@@ -1,4 +1,4 @@
-import { MmuNotifierError, type Kernel } from '@mmu-notifier/kernel'
+import { isErrno, MmuNotifierError, type Kernel } from '@mmu-notifier/kernel'
 import type { Context, NotifiedMm } from './context.ts'
 import { checkInterval, checkRange, clamp, hex, type Interval } from './interval.ts'
 import { Notifier, type IntervalNotifier } from './notifier.ts'
@@ -211,11 +211,17 @@ export class NotifierSubscriptions {
     }
   }
 
-  #call(notifier: Notifier, range: Range): Promise<boolean> {
+  async #call(notifier: Notifier, range: Range): Promise<boolean> {
     const { kernel, protocol } = this.#context
     notifier.assertAlive('the walk of an invalidation')
     kernel.trace('mmu_notifier:invalidate', notifier, range)
-    return notifier.ops.invalidate(notifier, range, protocol.seq)
+    try {
+      return await notifier.ops.invalidate(notifier, range, protocol.seq)
+    } catch (error) {
+      // An errno would be taken for that of the system call that invalidates.
+      if (!isErrno(error)) throw error
+      throw new MmuNotifierError('WARN', `WARN  a callback of ${range.event} threw ${error.message}`, { cause: error })
+    }
   }
 
   #create<Data>(interval: Interval, ops: IntervalNotifierOps<Data>, data: Data): Notifier<Data> {

@@ -12,11 +12,13 @@ declare module '@mmu-notifier/kernel' {
     'mmu_notifier:invalidate': [notifier: IntervalNotifier, range: InvalidateRange]
     /** A reader waits for the period to end. */
     'mmu_notifier:wait': [notifier: IntervalNotifier]
-    /** A reader has to start again. */
+    /** A reader learns that it has to start again. */
     'mmu_notifier:retry': [notifier: IntervalNotifier]
     'mmu_notifier:insert': [notifier: IntervalNotifier]
     'mmu_notifier:find': [found: IntervalNotifier | undefined, start: number, last: number]
+    /** A reference was taken. */
     'mmu_notifier:get': [notifier: IntervalNotifier]
+    /** A reference was given back; if it was the last, the release follows, now or at the end of the period. */
     'mmu_notifier:put': [notifier: IntervalNotifier]
     'mmu_notifier:remove': [notifier: IntervalNotifier]
     'mmu_notifier:remove_deferred': [notifier: IntervalNotifier]

@@ -178,6 +178,16 @@ test('a callback that refuses what may block, or throws, does not leave the rang
   for (const { notifiers } of [refusing, throwing]) expect([notifiers.active, notifiers.seq]).toEqual([0, 4])
 })
 
+test('an errno that a callback throws is not the errno of the invalidator', async () => {
+  const { notifiers, ops } = rig(async (notifier) => {
+    await notifier.removeDeferred()
+    await notifier.removeDeferred()
+    return true
+  })
+  await notifiers.insert({ start: 0, last: 9 }, ops)
+  expect(await code(notifiers.invalidate({ start: 0, end: 9, event: 'unmap' }, async () => undefined))).toBe('WARN: WARN  a callback of unmap threw the notifier [0x0, 0x9] is being removed already')
+})
+
 test('the end of an address space: one release event, then no more inserts; what is registered stays until its owner removes it', async () => {
   const { notifiers, ops, log, mm } = rig()
   const notifier = await notifiers.insert({ start: 0, last: 4095 }, ops)

@@ -1,4 +1,4 @@
-export { isMmuNotifierError, MmuNotifierError } from './errors.ts'
+export { isErrno, isMmuNotifierError, MmuNotifierError } from './errors.ts'
 export { createKernel, type Kernel, type KernelOptions } from './kernel.ts'
 export { LockdepError, type HeldLock } from './lockdep.ts'
 export type { LockMap } from './lock-map.ts'

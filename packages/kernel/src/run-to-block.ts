@@ -59,7 +59,7 @@ class ScheduledTask implements Task {
  * The scheduler of free running: a task runs until it has to wait, and hands control directly to the task that has waited longest and need not any more.
  * An operation that need not wait is a resolved promise. With {@link Preemption} it also switches where it would not have to, reproducibly.
  *
- * When every task waits and nothing external is under way, the run is dead: `main` gets an error DEADLOCK that says who waits for what.
+ * When every task waits and nothing external is under way, the run is dead: `main` gets what a task threw that nobody joined, or else an error DEADLOCK that says who waits for what.
  */
 export class RunToBlock implements Scheduler {
   readonly #main: ScheduledTask
@@ -245,7 +245,10 @@ export class RunToBlock implements Scheduler {
       const wait = task.waiter?.operation
       return `\n  ${task.name} waits: ${wait?.kind ?? '?'} ${wait?.object ?? '?'}${held.length > 0 ? `; holds ${held.join(', ')}` : ''}`
     })
-    const error = new MmuNotifierError('DEADLOCK', `DEADLOCK  every task waits, and nothing can wake one:${who.join('')}`)
+    const [failed] = this.#failed
+    const error = failed
+      ? (this.takeFailure(failed), failed.failure)
+      : new MmuNotifierError('DEADLOCK', `DEADLOCK  every task waits, and nothing can wake one:${who.join('')}`)
     this.#main.waiter = undefined
     this.#waiting = this.#waiting.filter((task) => task !== this.#main)
     this.#running = this.#main

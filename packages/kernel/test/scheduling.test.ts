@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { createKernel, isMmuNotifierError } from '../src/index.ts'
+import { createKernel, isErrno, isMmuNotifierError, MmuNotifierError } from '../src/index.ts'
 
 test('a task starts when the current one waits, and control comes back when it ends', async () => {
   const kernel = createKernel()
@@ -90,6 +90,13 @@ test('when every task waits the run is dead, and the error says who waits for wh
   await expect(task.join()).rejects.toThrow(/^DEADLOCK {2}[^]*main waits: join sleeper[^]*sleeper waits: wait never; holds a/)
 })
 
+test('a run that is dead because a task threw tells what it threw', async () => {
+  const kernel = createKernel()
+  const queue = kernel.waitQueue('never')
+  kernel.spawn('failing', () => Promise.reject(new Error('the cause')))
+  await expect(queue.until(() => false)).rejects.toThrow('the cause')
+})
+
 test('a foreign promise goes through external, and other tasks run meanwhile', async () => {
   const kernel = createKernel()
   const log: string[] = []
@@ -127,4 +134,5 @@ test('errors are told by their marker, not by their class', () => {
   expect(isMmuNotifierError(foreign, 'EAGAIN')).toBe(true)
   expect(isMmuNotifierError(foreign, 'EFAULT')).toBe(false)
   expect(isMmuNotifierError(new Error('plain'))).toBe(false)
+  expect([isErrno(foreign), isErrno(new MmuNotifierError('UAF', 'UAF')), isErrno(Object.assign(new Error('node’s own'), { code: 'ENOENT' }))]).toEqual([true, false, false])
 })
