@@ -1,1 +1,1 @@
-export {}
+export { IntervalTree } from './interval-tree.ts'
