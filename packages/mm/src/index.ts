@@ -1,1 +1,13 @@
-export {}
+import './trace.ts'
+
+export * from './constants.ts'
+export type { Errno } from './errno.ts'
+export type { Access } from './fault.ts'
+export type { FileKind, FileOptions, VmFile } from './file.ts'
+export { ZERO_FRAME, type FrameTable } from './frames.ts'
+export { PhysicalMemory } from './memory.ts'
+export type { Mm } from './mm.ts'
+export { PageTable, X86_64_LEVELS } from './page-table.ts'
+export { frameOf, PTE_EXCLUSIVE, PTE_PRESENT, PTE_PROTNONE, PTE_WRITE } from './pte.ts'
+export { PFN_SHIFT, PFN_VALID, PFN_WRITE, type FaultedPages, type RangeFaultRequest } from './range-fault.ts'
+export type { Vma } from './vma.ts'

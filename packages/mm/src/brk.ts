@@ -1,0 +1,33 @@
+import { PAGE_SIZE, TASK_SIZE, VM_READ, VM_WRITE } from './constants.ts'
+import { checkUnsigned } from './errno.ts'
+import type { MmStruct } from './mm-struct.ts'
+import { alignUp } from './pages.ts'
+import { gapStart } from './unmapped-area.ts'
+import { VmArea } from './vma.ts'
+
+/** Linux: the system call `brk`, which reports failure by the old end. */
+export async function brk(mm: MmStruct, end: number): Promise<number> {
+  checkUnsigned('brk', { end })
+  return mm.syscall('brk', 'write', async () => {
+    const from = alignUp(mm.brk)
+    const to = alignUp(end)
+    if (end < mm.startBrk) return mm.brk
+    if (to < from) {
+      if (!mm.vmas.first(to, from)) return mm.brk
+      await mm.unmap(to, from)
+    } else if (to > from) {
+      if (!hasRoom(mm, from, to)) return mm.brk
+      const area = new VmArea(from, to, VM_READ | VM_WRITE, undefined, 0)
+      mm.vmas.add(area)
+      mm.vmas.merge(area)
+    }
+    return (mm.brk = end)
+  })
+}
+
+/** A page, and the gap of a stack, stays free behind the heap. */
+function hasRoom(mm: MmStruct, from: number, to: number): boolean {
+  if (to > TASK_SIZE) return false
+  const next = mm.vmas.first(from)
+  return !next || to + PAGE_SIZE <= gapStart(next)
+}

@@ -1,0 +1,165 @@
+import { MmuNotifierError, type Kernel } from '@mmu-notifier/kernel'
+import { PAGE_SIZE } from './constants.ts'
+import { errno } from './errno.ts'
+
+/** The page of zeros that read faults on private anonymous memory map. Always there, not counted, never written. Linux: `ZERO_PAGE()`. */
+export const ZERO_FRAME = 0
+
+/** Frames are numbered below this: an entry is a frame and four bits in a signed 32-bit integer. */
+const MAX_FRAMES = 2 ** 27
+
+/**
+ * The page frames of the machine: who uses each, and its bytes. A frame that was never written costs no 4 KiB. Linux: `struct page`, the
+ * buddy allocator.
+ *
+ * A frame is free when its last reference is put; the number is then given out again, the last freed first, so that a stale translation
+ * is soon a wrong one. Every use of a free frame is an error UAF that names the frame. Methods are synchronous and are not marked
+ * operations: inside mm they are called under the page-table lock.
+ */
+export class FrameTable {
+  readonly #kernel: Kernel
+  #references = new Int32Array(1024)
+  #mappings = new Int32Array(1024)
+  /** Bytes of frames that were written. */
+  readonly #data: (Uint8Array | undefined)[] = []
+  readonly #free: number[] = []
+  #next = 1
+  #used = 1
+
+  constructor(kernel: Kernel) {
+    this.#kernel = kernel
+    this.#references[ZERO_FRAME] = 1
+  }
+
+  /** Frames in use, the zero page included. */
+  get used(): number {
+    return this.#used
+  }
+
+  /** A frame of zeros, with one reference, the caller's. ENOMEM when there is none left. Linux: `alloc_page()`. */
+  allocate(): number {
+    const frame = this.#free.pop() ?? this.#grow()
+    this.#references[frame] = 1
+    this.#used++
+    this.#kernel.trace('mm:frame_alloc', frame)
+    return frame
+  }
+
+  /** References to the frame, 0 when it is free. Linux: `page_count()`. */
+  references(frame: number): number {
+    return this.#references[this.#number(frame)]
+  }
+
+  /** Page-table entries that map the frame. Linux: `page_mapcount()`. */
+  mappings(frame: number): number {
+    return this.#mappings[this.#number(frame)]
+  }
+
+  /** Takes a reference. Linux: `get_page()`. */
+  get(frame: number): void {
+    this.#inUse(frame, 'get')
+    if (frame !== ZERO_FRAME) this.#references[frame]++
+  }
+
+  /** Gives a reference back; the last one frees the frame. Linux: `put_page()`. */
+  put(frame: number): void {
+    this.#inUse(frame, 'put')
+    if (frame === ZERO_FRAME || --this.#references[frame] > 0) return
+    const mappings = this.#mappings[frame]
+    if (mappings > 0) throw new MmuNotifierError('UAF', `UAF  the last put of frame ${frame}, which ${mappings} page-table entries map`)
+    this.#used--
+    this.#data[frame] = undefined
+    this.#kernel.trace('mm:frame_free', frame)
+    this.#free.push(frame)
+  }
+
+  /** A page-table entry begins to map the frame; it holds a reference. Linux: `folio_add_anon_rmap_pte()`, `folio_add_file_rmap_pte()`. */
+  addMapping(frame: number): void {
+    this.get(frame)
+    if (frame !== ZERO_FRAME) this.#mappings[frame]++
+  }
+
+  /** A page-table entry ceases to map the frame, and gives its reference back. Linux: `folio_remove_rmap_pte()`. */
+  removeMapping(frame: number): void {
+    this.#inUse(frame, 'unmap')
+    if (frame === ZERO_FRAME) return
+    this.#mappings[frame]--
+    this.put(frame)
+  }
+
+  /** A copy of `length` bytes from `offset` on, inside the frame. */
+  read(frame: number, offset: number, length: number): Uint8Array {
+    this.#inUse(frame, 'read')
+    checkInside(offset, length)
+    return this.#data[frame]?.slice(offset, offset + length) ?? new Uint8Array(length)
+  }
+
+  /** Copies bytes of the frame, from `offset` on, to fill `out`. */
+  readInto(frame: number, offset: number, out: Uint8Array): void {
+    this.#inUse(frame, 'read')
+    checkInside(offset, out.length)
+    const data = this.#data[frame]
+    if (data) out.set(data.subarray(offset, offset + out.length))
+    else out.fill(0)
+  }
+
+  /** Writes `bytes` at `offset`, inside the frame. The zero page is an EFAULT: no translation allows it. */
+  write(frame: number, offset: number, bytes: Uint8Array): void {
+    this.#inUse(frame, 'write')
+    if (frame === ZERO_FRAME) throw errno('EFAULT', 'write to the zero page, which every address space shares')
+    checkInside(offset, bytes.length)
+    const data = (this.#data[frame] ??= new Uint8Array(PAGE_SIZE))
+    data.set(bytes, offset)
+  }
+
+  /** Makes the bytes of `to` those of `from`. Linux: `copy_user_highpage()`. */
+  copy(from: number, to: number): void {
+    this.#inUse(from, 'copy')
+    const data = this.#data[from]
+    if (data) this.write(to, 0, data)
+    else this.clear(to)
+  }
+
+  /** Makes the frame zeros again. Linux: `clear_page()`. */
+  clear(frame: number): void {
+    this.#inUse(frame, 'clear')
+    this.#data[frame] = undefined
+  }
+
+  #grow(): number {
+    const frame = this.#next
+    if (frame === MAX_FRAMES) throw errno('ENOMEM', `allocate: all ${MAX_FRAMES} frames are in use`)
+    if (frame === this.#references.length) {
+      this.#references = doubled(this.#references)
+      this.#mappings = doubled(this.#mappings)
+    }
+    this.#next++
+    return frame
+  }
+
+  #inUse(frame: number, what: string): void {
+    if (!(this.#references[frame] > 0)) throw this.#notInUse(frame, what)
+  }
+
+  #notInUse(frame: number, what: string): Error {
+    this.#number(frame)
+    return new MmuNotifierError('UAF', `UAF  ${what} of frame ${frame}, which is free, by task ${this.#kernel.current.name}`)
+  }
+
+  #number(frame: number): number {
+    if (Number.isInteger(frame) && frame >= 0 && frame < this.#next) return frame
+    throw new RangeError(`expected a frame number below ${this.#next}, got ${frame}`)
+  }
+}
+
+function doubled(array: Int32Array): Int32Array<ArrayBuffer> {
+  const larger = new Int32Array(2 * array.length)
+  larger.set(array)
+  return larger
+}
+
+function checkInside(offset: number, length: number): void {
+  if (!(Number.isInteger(offset) && offset >= 0 && length >= 0 && offset + length <= PAGE_SIZE)) {
+    throw new RangeError(`expected bytes inside a frame of ${PAGE_SIZE}, got offset ${offset}, length ${length}`)
+  }
+}

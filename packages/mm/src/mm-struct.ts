@@ -1,0 +1,150 @@
+import { NotifierSubscriptions } from '@mmu-notifier/core'
+import type { RwSemaphore, SpinLock } from '@mmu-notifier/kernel'
+import { HEAP_START } from './constants.ts'
+import { errno } from './errno.ts'
+import type { VmFile } from './file.ts'
+import type { FrameTable } from './frames.ts'
+import type { PhysicalMemory } from './memory.ts'
+import type { Mm } from './mm.ts'
+import type { FileMapper } from './page-cache.ts'
+import { PageTable } from './page-table.ts'
+import { frameOf } from './pte.ts'
+import type { VmArea } from './vma.ts'
+import { VmaSet } from './vma-set.ts'
+
+/**
+ * The state of one address space, for the system calls: one file each, functions of it. `Mm` is its public face.
+ *
+ *     mmap lock (write)      areas, brk; with it everything below
+ *     mmap lock (read)       faults, MADV_DONTNEED, truncation: entries, but not areas
+ *       invalidation         start .. end, around whatever removes or reduces a present entry
+ *         page-table lock    one for the machine, a spinlock: entries, frames and page caches, one leaf table a step
+ *
+ * Linux has a page-table lock for each leaf table, and others for frames and page caches. One for all makes a step of the CPU one step
+ * here.
+ */
+export class MmStruct implements FileMapper {
+  readonly mm: Mm
+  readonly memory: PhysicalMemory
+  readonly frames: FrameTable
+  readonly tableLock: SpinLock
+  readonly mmapLock: RwSemaphore
+  readonly pageTable: PageTable = new PageTable()
+  readonly vmas: VmaSet = new VmaSet(this)
+  readonly notifiers: NotifierSubscriptions
+  /** Linux: `mm_users`. */
+  users = 1
+  /** Where the heap begins, in bytes. */
+  startBrk: number
+  /** Where it ends; not page aligned. */
+  brk: number
+  /** Files of areas that went, to be looked at when the system call is through. */
+  readonly #unmappedFiles = new Set<VmFile>()
+
+  constructor(mm: Mm, memory: PhysicalMemory) {
+    this.mm = mm
+    this.memory = memory
+    this.frames = memory.frames
+    this.tableLock = memory.tableLock
+    this.mmapLock = memory.kernel.rwSemaphore('mmap_lock')
+    this.notifiers = new NotifierSubscriptions(memory.kernel, mm)
+    this.startBrk = HEAP_START
+    this.brk = HEAP_START
+  }
+
+  /** Runs a system call under the mmap lock. ESRCH when the address space has ended. */
+  syscall<T>(call: string, mode: 'read' | 'write', body: () => Promise<T>): Promise<T> {
+    return this.locked(mode, () => {
+      if (this.users === 0) throw errno('ESRCH', `${call}: the address space ${this.mm.name} has ended`)
+      return body()
+    })
+  }
+
+  async locked<T>(mode: 'read' | 'write', body: () => Promise<T>): Promise<T> {
+    try {
+      return await this.mmapLock[mode](body)
+    } finally {
+      if (this.#unmappedFiles.size > 0) await this.#dropFiles()
+    }
+  }
+
+  /**
+   * Runs `step` for each leaf table with entries in `[start, end)`, with the part of the range below it; each is one step under the
+   * page-table lock.
+   */
+  async eachLeaf(start: number, end: number, step: (from: number, to: number) => void): Promise<void> {
+    for (let at = start; at < end; ) {
+      at = await this.tableLock.section(() => {
+        const from = this.pageTable.nextTable(at, end)
+        if (from === -1) return end
+        const to = Math.min(this.pageTable.pieceEnd(from), end)
+        step(from, to)
+        return to
+      })
+    }
+  }
+
+  /** Clears the entries of `[start, end)` and gives their frames back: inside an invalidation. Linux: `zap_page_range_single()`. */
+  zap(start: number, end: number): Promise<void> {
+    return this.eachLeaf(start, end, (from, to) => {
+      this.pageTable.clearRange(from, to, (_, entry) => { this.frames.removeMapping(frameOf(entry)) })
+    })
+  }
+
+  /**
+   * Unmaps `[start, end)`, holes included: one event 'unmap' for all of it if there is any area. Under the mmap lock for write. Linux:
+   * `do_munmap()`.
+   */
+  async unmap(start: number, end: number): Promise<void> {
+    const areas = this.vmas.carve(start, end)
+    if (areas.length === 0) return
+    for (const area of areas) this.remove(area)
+    await this.notifiers.invalidate({ start, end, event: 'unmap' }, () => this.zap(start, end))
+    await this.tableLock.section(() => {
+      this.pageTable.freeTables(start, end, (from, to) => this.vmas.first(from, to) !== undefined)
+    })
+  }
+
+  /** Takes an area out; its entries are the caller's to clear. */
+  remove(area: VmArea): void {
+    this.vmas.remove(area)
+    if (area.file) this.#unmappedFiles.add(area.file)
+  }
+
+  /**
+   * {@link FileMapper.unmapFile}, in the order of the file. Linux holds the file's `i_mmap_rwsem` here; the mmap lock keeps the areas as
+   * well.
+   */
+  unmapFile(file: VmFile, start: number, end: number, only?: ReadonlyMap<number, number>): Promise<void> {
+    return this.mmapLock.read(async () => {
+      const areas = [...this.vmas].filter((area) => area.file === file).sort((a, b) => a.offset - b.offset)
+      for (const area of areas) {
+        const from = Math.max(area.start, area.start + start - area.offset)
+        const to = Math.min(area.end, area.start + end - area.offset)
+        if (from >= to) continue
+        await this.notifiers.invalidate({ start: from, end: to, event: 'clear' }, () =>
+          only ? this.#zapOnly(from, to, (address) => only.get(area.pageIndex(address))) : this.zap(from, to),
+        )
+      }
+    })
+  }
+
+  #zapOnly(start: number, end: number, frameToGo: (address: number) => number | undefined): Promise<void> {
+    return this.eachLeaf(start, end, (from, to) => {
+      this.pageTable.updateRange(from, to, (address, entry) => {
+        const frame = frameOf(entry)
+        if (frame !== frameToGo(address)) return entry
+        this.frames.removeMapping(frame)
+        return 0
+      })
+    })
+  }
+
+  async #dropFiles(): Promise<void> {
+    const files = [...this.#unmappedFiles]
+    this.#unmappedFiles.clear()
+    await this.tableLock.section(() => {
+      for (const file of files) file.cache.evictUnused()
+    })
+  }
+}

@@ -1,0 +1,65 @@
+import { hex } from '@mmu-notifier/core'
+import { PROT_GROWSDOWN, PROT_SEM, VM_ACCESS, VM_GROWSDOWN, VM_WRITE } from './constants.ts'
+import { checkUnsigned, errno } from './errno.ts'
+import type { MmStruct } from './mm-struct.ts'
+import { alignUp, isAligned } from './pages.ts'
+import { PTE_EXCLUSIVE, PTE_PRESENT, PTE_PROTNONE, PTE_WRITE } from './pte.ts'
+
+/** The height of the tables that mprotect looks for before it notifies: a PMD table, 1 GiB. */
+const PMD_TABLE = 1
+
+/** Linux: `do_mprotect_pkey()`. */
+export async function mprotect(mm: MmStruct, address: number, length: number, prot: number): Promise<void> {
+  checkUnsigned('mprotect', { address, length, prot })
+  if (!isAligned(address)) throw errno('EINVAL', `mprotect: expected a page aligned address, got ${hex(address)}`)
+  if (prot & ~(VM_ACCESS | PROT_SEM | PROT_GROWSDOWN)) throw errno('EINVAL', `mprotect: expected PROT_ bits, got ${hex(prot)}`)
+  if (length === 0) return
+  const end = address + alignUp(length)
+  await mm.syscall('mprotect', 'write', async () => {
+    let at = address
+    if (prot & PROT_GROWSDOWN) at = startOfStack(mm, address, end)
+    for (let area = mm.vmas.first(at, end); area && area.start <= at; area = mm.vmas.find(at)) {
+      const to = Math.min(area.end, end)
+      const flags = (area.flags & ~VM_ACCESS) | (prot & VM_ACCESS)
+      if (area.flags !== flags) await protectArea(mm, at, to, flags)
+      at = to
+      if (at >= end) return
+    }
+    throw errno('ENOMEM', `mprotect: nothing is mapped at ${hex(at)}`)
+  })
+}
+
+function startOfStack(mm: MmStruct, address: number, end: number): number {
+  const stack = mm.vmas.first(address, end)
+  if (!stack) throw errno('ENOMEM', `mprotect: nothing is mapped at ${hex(address)}`)
+  if (!stack.has(VM_GROWSDOWN)) throw errno('EINVAL', `mprotect: PROT_GROWSDOWN, but the area at ${hex(stack.start)} does not grow down`)
+  return stack.start
+}
+
+/**
+ * Gives `[start, end)`, which lies in one area, other flags. The event comes for more access as well as for less, and begins with the
+ * first PMD table: what no table describes, no device can have read. Linux: `mprotect_fixup()`, `change_pud_range()`.
+ */
+async function protectArea(mm: MmStruct, start: number, end: number, flags: number): Promise<void> {
+  const [area] = mm.vmas.carve(start, end)
+  area.flags = flags
+  const { shared } = mm.vmas.merge(area)
+  const first = mm.pageTable.nextTable(start, end, PMD_TABLE)
+  if (first === -1) return
+  await mm.notifiers.invalidate({ start: first, end, event: 'protectionVma' }, () =>
+    mm.eachLeaf(first, end, (from, to) => {
+      mm.pageTable.updateRange(from, to, (_, entry) => protectEntry(entry, flags, shared))
+    }),
+  )
+}
+
+/**
+ * A page becomes writable at once when no copy can be needed; else the next write faults. Linux: `pte_modify()`,
+ * `can_change_pte_writable()`.
+ */
+function protectEntry(entry: number, flags: number, shared: boolean): number {
+  const rest = entry & ~(PTE_PRESENT | PTE_WRITE | PTE_PROTNONE)
+  if ((flags & VM_ACCESS) === 0) return rest | PTE_PROTNONE
+  const writable = (flags & VM_WRITE) !== 0 && (shared || (entry & PTE_EXCLUSIVE) !== 0)
+  return rest | PTE_PRESENT | (writable ? PTE_WRITE : 0)
+}
