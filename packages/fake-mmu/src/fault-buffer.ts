@@ -1,0 +1,55 @@
+import type { DeviceAccess } from './entry.ts'
+
+/** What the device tells of an access that it could not translate. */
+export interface DeviceFault {
+  /** Of the page, in bytes. */
+  readonly address: number
+  readonly access: DeviceAccess
+}
+
+/**
+ * The ring in which the device reports faults: the device advances PUT, the driver GET. When it is full the device drops the report; the access stays stalled, and reports again at
+ * the next replay.
+ */
+export class FaultBuffer {
+  readonly #ring: (DeviceFault | undefined)[]
+  #get = 0
+  #put = 0
+  #dropped = 0
+
+  /** @param size entries, at least 1 */
+  constructor(size: number) {
+    if (!Number.isInteger(size) || size < 1) throw new RangeError(`fault buffer: expected at least one entry, got ${size}`)
+    this.#ring = new Array<DeviceFault | undefined>(size)
+  }
+
+  /** Reports that wait for the driver. */
+  get pending(): number {
+    return this.#put - this.#get
+  }
+
+  /** Reports that found the ring full. */
+  get dropped(): number {
+    return this.#dropped
+  }
+
+  push(fault: DeviceFault): void {
+    if (this.pending === this.#ring.length) {
+      this.#dropped++
+      return
+    }
+    this.#ring[this.#put++ % this.#ring.length] = fault
+  }
+
+  /** Reads all that is there and frees the ring, as drivers do before they start on a batch. */
+  drain(): DeviceFault[] {
+    const batch: DeviceFault[] = []
+    while (this.pending > 0) {
+      const at = this.#get++ % this.#ring.length
+      const fault = this.#ring[at]
+      if (fault) batch.push(fault)
+      this.#ring[at] = undefined
+    }
+    return batch
+  }
+}

@@ -1,0 +1,176 @@
+import { createKernel, type Kernel } from '@mmu-notifier/kernel'
+import { PAGE_SIZE, PFN_SHIFT, PFN_VALID, PFN_WRITE, PhysicalMemory, type FaultedPages, type FrameTable } from '@mmu-notifier/mm'
+import { expect, test } from 'vitest'
+import { FakeMmu, type FakeMmuOptions } from '../src/index.ts'
+
+interface Rig {
+  kernel: Kernel
+  frames: FrameTable
+  mmu: FakeMmu
+  /** A frame filled with `byte`. */
+  frame: (byte: number) => number
+}
+
+function rig(options: Partial<FakeMmuOptions> = {}, preemption?: { seed: number; probability: number }): Rig {
+  const kernel = createKernel(preemption ? { preemption } : {})
+  const { frames } = new PhysicalMemory(kernel)
+  return {
+    kernel, frames,
+    mmu: new FakeMmu(kernel, { name: 'gpu', frames, ...options }),
+    frame(byte) {
+      const frame = frames.allocate()
+      frames.write(frame, 0, new Uint8Array(PAGE_SIZE).fill(byte))
+      return frame
+    },
+  }
+}
+
+/** What `rangeFault` would return for one page. */
+function page(address: number, frame: number, bits: number = PFN_VALID | PFN_WRITE): FaultedPages {
+  return { start: address, end: address + PAGE_SIZE, pfns: Int32Array.of((frame << PFN_SHIFT) | bits) }
+}
+
+const interval = (start: number, pages = 1) => ({ start, last: start + pages * PAGE_SIZE - 1 })
+
+test('a mapped page is read and written by DMA, across page borders', async () => {
+  const { mmu, frames, frame } = rig()
+  const [a, b] = [frame(1), frame(2)]
+  await mmu.map({ start: 0x1000, end: 0x3000, pfns: Int32Array.of((a << 4) | 3, (b << 4) | 3) })
+  expect(await mmu.read(0x1ffe, 4)).toEqual(Uint8Array.of(1, 1, 2, 2))
+  await mmu.write(0x1fff, Uint8Array.of(8, 9))
+  expect([frames.read(a, 4095, 1)[0], frames.read(b, 0, 1)[0]]).toEqual([8, 9])
+})
+
+test('an access that cannot be translated stalls until the driver replays it', async () => {
+  const { kernel, mmu, frame } = rig()
+  const reader = kernel.spawn('engine', async () => { expect(await mmu.read(0x1000, 1)).toEqual(Uint8Array.of(7)) })
+  await kernel.idle()
+  expect([mmu.pendingFaults, await mmu.takeFaults()]).toEqual([1, [{ address: 0x1000, access: 'read' }]])
+  await mmu.map(page(0x1000, frame(7)))
+  await kernel.idle()
+  expect(reader.finished).toBe(false)
+  await mmu.replay()
+  await reader.join()
+})
+
+test('a replay that changed nothing faults again', async () => {
+  const { kernel, mmu } = rig()
+  kernel.spawn('engine', () => mmu.touch(0x1000, 'write'))
+  for (let i = 0; i < 3; i++) {
+    await kernel.idle()
+    expect(await mmu.takeFaults()).toEqual([{ address: 0x1000, access: 'write' }])
+    await mmu.replay()
+  }
+})
+
+test('cancel ends the accesses to one page with the error', async () => {
+  const { kernel, mmu } = rig()
+  const [bad, good] = [kernel.spawn('bad', () => mmu.touch(0x1000, 'read')), kernel.spawn('good', () => mmu.touch(0x2000, 'read'))]
+  await kernel.idle()
+  await mmu.cancel(0x1000, new Error('no such memory'))
+  await expect(bad.join()).rejects.toThrow('no such memory')
+  expect(good.finished).toBe(false)
+})
+
+test('a write through a read-only entry faults; raising the permission flushes what was cached', async () => {
+  const { kernel, mmu, frame } = rig()
+  const f = frame(1)
+  await mmu.map(page(0x1000, f, PFN_VALID))
+  await mmu.read(0x1000, 1)
+  const writer = kernel.spawn('engine', () => mmu.write(0x1000, Uint8Array.of(5)))
+  await kernel.idle()
+  expect(await mmu.takeFaults()).toEqual([{ address: 0x1000, access: 'write' }])
+  await mmu.map(page(0x1000, f))
+  await mmu.replay()
+  await writer.join()
+  expect(await mmu.read(0x1000, 1)).toEqual(Uint8Array.of(5))
+})
+
+test('an entry that is replaced is flushed: the next access reaches the new frame', async () => {
+  const { mmu, frame } = rig()
+  await mmu.map(page(0x1000, frame(1)))
+  await mmu.read(0x1000, 1)
+  await mmu.map(page(0x1000, frame(2)))
+  expect(await mmu.read(0x1000, 1)).toEqual(Uint8Array.of(2))
+})
+
+test('a cleared entry stays usable through the TLB until the flush', async () => {
+  const { kernel, mmu, frame } = rig()
+  await mmu.map(page(0x1000, frame(1)))
+  await mmu.read(0x1000, 1)
+  await mmu.clear(interval(0x1000))
+  expect(mmu.pageTable.entries).toBe(0)
+  expect(await mmu.read(0x1000, 1)).toEqual(Uint8Array.of(1))
+  await mmu.flush(interval(0x1000))
+  const reader = kernel.spawn('engine', () => mmu.touch(0x1000, 'read'))
+  await kernel.idle()
+  expect([reader.finished, mmu.pendingFaults]).toEqual([false, 1])
+})
+
+test('unmap takes exactly the pages that it touches', async () => {
+  const { mmu, frame } = rig()
+  for (let at = 0; at < 4; at++) await mmu.map(page(at * PAGE_SIZE, frame(at)))
+  await mmu.unmap({ start: PAGE_SIZE + 5, last: 2 * PAGE_SIZE })
+  const left: number[] = []
+  mmu.pageTable.forEachInRange(0, 4 * PAGE_SIZE, (address) => { left.push(address / PAGE_SIZE) })
+  expect(left).toEqual([0, 3])
+  await mmu.unmap({ start: 0, last: Number.MAX_SAFE_INTEGER })
+  expect(mmu.pageTable.entries).toBe(0)
+})
+
+test('a flush is acknowledged only when the accesses that it has overtaken have ended, and they leave nothing in the TLB', async () => {
+  for (let seed = 1; seed <= 200; seed++) {
+    const { kernel, mmu, frames, frame } = rig({}, { seed, probability: 0.5 })
+    const f = frame(1)
+    await mmu.map(page(0x1000, f))
+    let acknowledged = false
+    let late = false
+    kernel.on('mmu:tlb', (_, __, ___, after) => { late ||= acknowledged && after !== 0 })
+    const engines = [1, 2, 3].map((n) => kernel.spawn(`engine ${n}`, async () => {
+      expect([seed, ...(await mmu.read(0x1000, 1))]).toEqual([seed, 1])
+    }))
+    const driver = kernel.spawn('driver', async () => {
+      await mmu.unmap(interval(0x1000))
+      acknowledged = true
+      frames.write(f, 0, Uint8Array.of(2)) // the frame is somebody else's now
+    })
+    await driver.join()
+    await kernel.idle()
+    for (const engine of engines) if (engine.finished) await engine.join()
+    let cached = 0
+    mmu.tlb.forEach(() => { cached++ })
+    expect([seed, cached, late]).toEqual([seed, 0, false])
+  }
+})
+
+test('a full fault buffer drops reports; the accesses report again at the next replay', async () => {
+  const { kernel, mmu, frame } = rig({ faultEntries: 2 })
+  const engines = [1, 2, 3].map((n) => kernel.spawn(`engine ${n}`, () => mmu.touch(n * PAGE_SIZE, 'read')))
+  await kernel.idle()
+  expect([mmu.pendingFaults, mmu.droppedFaults]).toEqual([2, 1])
+  for (let round = 0; round < 2; round++) {
+    for (const { address } of await mmu.takeFaults()) await mmu.map(page(address, frame(0)))
+    await mmu.replay()
+    await kernel.idle()
+  }
+  for (const engine of engines) await engine.join()
+})
+
+test('the TLB evicts what shares a slot, and tells', async () => {
+  const { kernel, mmu, frame } = rig({ tlbEntries: 2 })
+  const seen: string[] = []
+  kernel.on('mmu:tlb', (_, address, before, after) => { seen.push(`${address / PAGE_SIZE} ${before === 0 ? '+' : after === 0 ? '-' : '='}`) })
+  for (const at of [1, 3]) {
+    await mmu.map(page(at * PAGE_SIZE, frame(at)))
+    await mmu.read(at * PAGE_SIZE, 1)
+  }
+  expect(seen).toEqual(['1 +', '1 -', '3 +'])
+})
+
+test.each([[-1], [2 ** 49], [Number.NaN]])('the device cannot address %d', async (address) => {
+  await expect(rig().mmu.touch(address, 'read')).rejects.toThrow(RangeError)
+})
+
+test.each([{ tlbEntries: 0 }, { faultEntries: 0 }, { tlbEntries: 1.5 }])('%o is refused', (options) => {
+  expect(() => rig(options)).toThrow(RangeError)
+})
