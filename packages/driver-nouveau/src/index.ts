@@ -1,1 +1,1 @@
-export {}
+export { nouveau, nouveau as default } from './nouveau.ts'

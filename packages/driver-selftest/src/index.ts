@@ -1,1 +1,1 @@
-export {}
+export { selftest, selftest as default } from './selftest.ts'

@@ -1,0 +1,32 @@
+import { findFailure, type Driver } from '@mmu-notifier/driver'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { nouveau } from '../src/index.ts'
+
+/** The driver's own source with one line changed. */
+async function mutant(name: string, from: string, to: string): Promise<Driver> {
+  const source = readFileSync(join(import.meta.dirname, '../src/nouveau.ts'), 'utf8')
+  if (source.split(from).length !== 2) throw new Error(`expected exactly one ${JSON.stringify(from)} in the driver`)
+  const folder = join(import.meta.dirname, 'mutants')
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(join(folder, `${name}.ts`), source.replace(from, to))
+  const module = (await import(join(folder, `${name}.ts`))) as { nouveau: Driver }
+  return module.nouveau
+}
+
+test('no run of 300 shows anything', async () => {
+  expect(await findFailure(nouveau, { seeds: 300 })).toBeUndefined()
+})
+
+test.each<[string, string, string, RegExp]>([
+  ['set-seq-is-skipped', 'await notifier.setSeq(seq)', '', /^seed \d+: STALE {2}page 0x7f0000\w{6}/],
+  ['the-flush-is-dropped', 'await mmu.unmap(range.within(notifier))', 'await mmu.clear(range.within(notifier))', /^seed \d+: STALE {2}page 0x7f0000\w{6} is still in the TLB of nouveau:mm after/],
+  ['freed-right-after-the-async-put', 'await notifier.removeDeferred()', '{ await notifier.removeDeferred(); notifier.free() }', /^seed \d+: UAF .* uses the notifier \[0x7f0000\w{6}, 0x7f0000\w{6}\] of mm after it was freed/],
+  ['the-reference-is-taken-after-the-unlock', 'await found.get() // before the unlock: afterwards it may be gone\n          return found', 'await tree.unlock()\n          await found.get()\n          return found', /^seed \d+: /],
+  ['what-is-cut-off-is-not-covered', 'insert: rest.map((interval) => ({ interval, ops }))', 'insert: []', /^seed \d+: STALE {2}page/],
+  ['the-last-reference-is-not-put', 'await notifier.put()', '', /^seed \d+: DEADLOCK .*wait mmu_notifier_subscriptions_wq/s],
+])('%s', async (name, from, to, message) => {
+  const failure = await findFailure(await mutant(name, from, to), { seeds: 1000 })
+  expect(`seed ${failure?.seed ?? 'none'}: ${failure?.error.message ?? ''}`).toMatch(message)
+})

@@ -1,0 +1,59 @@
+import type { DeviceAccess, FakeMmu } from '@mmu-notifier/fake-mmu'
+import type { Kernel } from '@mmu-notifier/kernel'
+import type { Mm } from '@mmu-notifier/mm'
+
+/** What a driver gets when a process opens its device: one address space and one device MMU to mirror it into. */
+export interface DriverHost {
+  readonly kernel: Kernel
+  /** The address space. The host holds it (`mmget`) while it calls `fault`, not longer. */
+  readonly mm: Mm
+  readonly mmu: FakeMmu
+}
+
+/** What a driver says of itself; what it does not say counts as false. */
+export interface DriverCapabilities {
+  /** Its callbacks honour `range.blockable === false`: they try their lock, and refuse if it is taken. */
+  readonly nonBlockable?: boolean
+  /** It follows munmap by cutting its intervals, rather than keeping them. */
+  readonly splitsIntervals?: boolean
+}
+
+/** A driver: it mirrors an address space into a device MMU. Made by {@link defineDriver}. */
+export interface Driver {
+  /** Short, unique among the drivers of a run. */
+  readonly name: string
+  readonly capabilities?: DriverCapabilities
+  /** A process opens the device. Called once for each address space, with a device MMU of its own. Linux: `open` of the device file. */
+  attach(host: DriverHost): AttachedDriver | Promise<AttachedDriver>
+}
+
+/** A driver at work on one address space. */
+export interface AttachedDriver {
+  /**
+   * The device could not translate `address`: make it translate, by the canonical loop readBegin → rangeFault → lock → readRetry → map. The host calls it
+   * from its fault service, one fault at a time, and replays the device afterwards. An error (EFAULT, EPERM) cancels the access.
+   * @param address of the page, in bytes
+   */
+  fault(address: number, access: DeviceAccess): Promise<void>
+  /**
+   * The process closes the device; no further fault comes. When it returns the device maps nothing, no notifier of the driver is left, and no callback or release runs or will.
+   * The address space may have ended before.
+   */
+  detach(): Promise<void>
+}
+
+/** Gives a driver its types, and checks what it is made of. TypeError that says what is missing. */
+export function defineDriver(driver: Driver): Driver {
+  const reason = whyNoDriver(driver)
+  if (reason !== undefined) throw new TypeError(`defineDriver: ${reason}`)
+  return driver
+}
+
+/** @returns why `value` (a module's default export, say) is no driver, or undefined when it is one */
+export function whyNoDriver(value: unknown): string | undefined {
+  if (typeof value !== 'object' || value === null) return `expected a driver object, got ${value === null ? 'null' : typeof value}`
+  const { name, attach } = value as Partial<Driver>
+  if (typeof name !== 'string' || !/^[a-z][a-z0-9-]*$/.test(name)) return `expected name in lower case letters, digits and -, got ${JSON.stringify(name)}`
+  if (typeof attach !== 'function') return `driver ${name}: expected a function attach(host), got ${typeof attach}`
+  return undefined
+}

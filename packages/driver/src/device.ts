@@ -1,0 +1,105 @@
+import { FakeMmu, type DeviceAccess, type DeviceFault, type FakeMmuOptions } from '@mmu-notifier/fake-mmu'
+import { isMmuNotifierError, MmuNotifierError, type Kernel, type Task } from '@mmu-notifier/kernel'
+import type { Mm } from '@mmu-notifier/mm'
+import type { AttachedDriver, Driver } from './contract.ts'
+
+export interface AttachOptions {
+  readonly driver: Driver
+  readonly mm: Mm
+  /** Default: the driver's name and the address space's. */
+  readonly name?: string
+  /** The device's sizes. */
+  readonly mmu?: Pick<FakeMmuOptions, 'levels' | 'tlbEntries' | 'faultEntries'>
+}
+
+/**
+ * A device that a process has opened: an MMU, a driver attached to it, and the service that hands the device's faults to the driver.
+ *
+ * The service is a task. It takes the fault buffer as a batch, calls the driver once for each page with the strongest access that was asked for, cancels what cannot be serviced,
+ * and replays the rest.
+ */
+export class Device {
+  readonly name: string
+  readonly driver: Driver
+  readonly mm: Mm
+  readonly mmu: FakeMmu
+  /** The task in which the driver services faults. */
+  readonly service: Task
+  readonly #attached: AttachedDriver
+  #stopping = false
+
+  /** Opens the device: makes its MMU, attaches the driver and starts the fault service. */
+  static async attach(kernel: Kernel, { driver, mm, name = `${driver.name}:${mm.name}`, mmu: sizes }: AttachOptions): Promise<Device> {
+    const mmu = new FakeMmu(kernel, { ...sizes, name, frames: mm.memory.frames })
+    return new Device(kernel, driver, mm, mmu, await driver.attach({ kernel, mm, mmu }))
+  }
+
+  private constructor(kernel: Kernel, driver: Driver, mm: Mm, mmu: FakeMmu, attached: AttachedDriver) {
+    this.name = mmu.name
+    this.driver = driver
+    this.mm = mm
+    this.mmu = mmu
+    this.#attached = attached
+    this.service = kernel.spawn(`${mmu.name} faults`, () => this.#serve())
+  }
+
+  /** The device reads; faults are serviced on the way. EFAULT, EPERM when they cannot be. */
+  read(address: number, length: number): Promise<Uint8Array> {
+    return this.mmu.read(address, length)
+  }
+
+  /** The device writes; faults are serviced on the way. EFAULT, EPERM when they cannot be. */
+  write(address: number, bytes: Uint8Array): Promise<void> {
+    return this.mmu.write(address, bytes)
+  }
+
+  /** The device uses a page without moving data. EFAULT, EPERM as above. */
+  touch(address: number, access: DeviceAccess): Promise<void> {
+    return this.mmu.touch(address, access)
+  }
+
+  /** Closes the device: ends the service, then detaches the driver. No access may be under way. */
+  async detach(): Promise<void> {
+    this.#stopping = true
+    await this.mmu.interrupt()
+    await this.service.join()
+    await this.#attached.detach()
+  }
+
+  async #serve(): Promise<void> {
+    for (;;) {
+      await this.mmu.waitForFaults(() => this.#stopping)
+      const batch = coalesce(await this.mmu.takeFaults())
+      if (batch.length === 0 && this.#stopping) return
+      for (const fault of batch) await this.#handle(fault)
+      await this.mmu.replay()
+    }
+  }
+
+  async #handle({ address, access }: DeviceFault): Promise<void> {
+    try {
+      if (!this.mm.mmget()) throw new MmuNotifierError('EFAULT', `EFAULT  ${this.name}: the address space has ended`)
+      try {
+        await this.#attached.fault(address, access)
+      } finally {
+        await this.mm.mmput()
+      }
+    } catch (error) {
+      await this.mmu.cancel(address, error instanceof Error ? error : new Error(String(error)))
+    }
+  }
+}
+
+/** True for the error of an access that the address space itself does not allow: the device's SIGSEGV. */
+export function isAccessError(error: unknown): boolean {
+  return isMmuNotifierError(error, 'EFAULT') || isMmuNotifierError(error, 'EPERM')
+}
+
+/** One fault for each page, by address; a write stands for the reads of its page too. */
+function coalesce(batch: readonly DeviceFault[]): DeviceFault[] {
+  const pages = new Map<number, DeviceFault>()
+  for (const fault of batch) {
+    if (fault.access === 'write' || !pages.has(fault.address)) pages.set(fault.address, fault)
+  }
+  return [...pages.values()].sort((a, b) => a.address - b.address)
+}

@@ -1,0 +1,41 @@
+import type { IntervalNotifier } from '@mmu-notifier/core'
+import type { DeviceAccess } from '@mmu-notifier/fake-mmu'
+import type { Mutex } from '@mmu-notifier/kernel'
+import type { DriverHost } from './contract.ts'
+
+/** Pages that the device wants, half open and page aligned, inside the notifier's interval. */
+export interface MirrorRequest {
+  readonly start: number
+  readonly end: number
+  readonly access: DeviceAccess
+}
+
+/**
+ * The canonical loop of every driver: copies CPU page-table entries into the device so that no invalidation is lost. Linux: the loop that `Documentation/mm/hmm.rst` asks each driver to write.
+ *
+ *     this reader                              an invalidation
+ *     seq = readBegin                          ... waits here while one that hit the notifier runs
+ *     rangeFault: read, fault in
+ *                                              callback: lock; setSeq; unmap, flush; unlock
+ *     lock
+ *     readRetry(seq): true, start again        the callback came first: what was read may be stale
+ *     map                                      or it comes now, waits for the lock, and unmaps this
+ *     unlock
+ *
+ * @param lock the user lock: the one under which the driver's callback calls `setSeq` and unmaps
+ * @returns false when the notifier is dying, so that nobody would tell of later changes: find another one. EFAULT, EPERM from `rangeFault`
+ */
+export async function mirrorPages({ mm, mmu }: DriverHost, notifier: IntervalNotifier, lock: Mutex, request: MirrorRequest): Promise<boolean> {
+  while (!notifier.dying) {
+    const seq = await notifier.readBegin()
+    const pages = await mm.rangeFault({ notifier, seq, ...request })
+    if (pages === 'busy') continue
+    const done = await lock.with(async () => {
+      if (await notifier.readRetry(seq)) return false
+      await mmu.map(pages)
+      return true
+    })
+    if (done) return true
+  }
+  return false
+}

@@ -1,0 +1,173 @@
+import { createKernel, type Kernel } from '@mmu-notifier/kernel'
+import { MAP_ANONYMOUS, MAP_PRIVATE, PAGE_SIZE, PFN_VALID, PFN_WRITE, PhysicalMemory, PROT_READ, PROT_WRITE, type Mm, type PhysicalMemory as Memory } from '@mmu-notifier/mm'
+import { expect, test } from 'vitest'
+import { checkLeaks, defineDriver, Device, mirrorPages, StaleOracle, type AttachedDriver, type DriverHost, type Violation } from '../src/index.ts'
+
+interface Rig {
+  kernel: Kernel
+  memory: Memory
+  mm: Mm
+  /** Four anonymous pages, the first written by the CPU with 7. */
+  area: number
+}
+
+async function rig(): Promise<Rig> {
+  const kernel = createKernel()
+  const memory = new PhysicalMemory(kernel)
+  const mm = memory.createMm('mm')
+  const area = await mm.mmap(0, 4 * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS)
+  await mm.write(area, Uint8Array.of(7))
+  return { kernel, memory, mm, area }
+}
+
+/** A driver that never tells anybody and never unmaps: it copies the CPU page table and hopes. */
+function careless(attached: Partial<AttachedDriver> = {}): ReturnType<typeof defineDriver> {
+  return defineDriver({
+    name: 'careless',
+    attach: ({ mm, mmu }) => ({
+      async fault(address, access) {
+        await mm.fault(address, access)
+        const pfn = mm.pageTable.get(address)
+        await mmu.map({ ...mm.pageAt(address), pfns: Int32Array.of((pfn & ~0xf) | (pfn & (PFN_VALID | PFN_WRITE))) })
+      },
+      detach: async () => undefined,
+      ...attached,
+    }),
+  })
+}
+
+test('the service hands faults to the driver and replays the device', async () => {
+  const { kernel, mm, area, memory } = await rig()
+  const device = await Device.attach(kernel, { driver: careless(), mm })
+  expect(await device.read(area, 1)).toEqual(Uint8Array.of(7))
+  await device.write(area + PAGE_SIZE, Uint8Array.of(9))
+  expect(await mm.read(area + PAGE_SIZE, 1)).toEqual(Uint8Array.of(9))
+  await device.detach()
+  expect([kernel.tasks.map(({ name }) => name), memory.frames.used > 1]).toEqual([['main'], true])
+})
+
+test('faults of one page are coalesced, a write for its reads; another page is another fault', async () => {
+  const { kernel, mm, area } = await rig()
+  const seen: string[] = []
+  const driver = careless()
+  const device = await Device.attach(kernel, {
+    mm,
+    driver: { ...driver, async attach(host: DriverHost) {
+      const attached = await driver.attach(host)
+      return { ...attached, fault(address, access) {
+        seen.push(`${access} ${(address - area) / PAGE_SIZE}`)
+        return attached.fault(address, access)
+      } }
+    } },
+  })
+  const engines = ([[2, 'read'], [1, 'read'], [1, 'write'], [1, 'read']] as const).map(([page, access], n) =>
+    kernel.spawn(`engine${n}`, () => device.touch(area + page * PAGE_SIZE, access)))
+  for (const engine of engines) await engine.join()
+  expect(seen).toEqual(['write 1', 'read 2'])
+})
+
+test('what the driver throws ends the access, not the device', async () => {
+  const { kernel, mm, area } = await rig()
+  const device = await Device.attach(kernel, { driver: careless(), mm })
+  await expect(device.read(0x1000, 1)).rejects.toMatchObject({ code: 'EFAULT' })
+  expect(await device.read(area, 1)).toEqual(Uint8Array.of(7))
+  await device.detach()
+})
+
+test('after the end of the address space a fault is EFAULT, and the driver is not asked', async () => {
+  const { kernel, mm, area } = await rig()
+  const device = await Device.attach(kernel, { driver: careless({ fault: () => Promise.reject(new Error('asked')) }), mm })
+  await mm.exit()
+  await expect(device.read(area, 1)).rejects.toMatchObject({ code: 'EFAULT', message: 'EFAULT  careless:mm: the address space has ended' })
+  await device.detach()
+})
+
+test('mirrorPages goes round until no invalidation came between', async () => {
+  const { kernel, mm, area } = await rig()
+  const lock = kernel.mutex('driver.lock')
+  let rounds = 0
+  const driver = defineDriver({
+    name: 'once',
+    async attach(host) {
+      const notifier = await host.mm.notifiers.insert({ start: area, last: area + PAGE_SIZE - 1 }, {
+        invalidate: (n, range, seq) => lock.with(async () => {
+          rounds++
+          await n.setSeq(seq)
+          await host.mmu.unmap(range.within(n))
+          return true
+        }),
+      })
+      return {
+        async fault(address, access) { await mirrorPages(host, notifier, lock, { ...host.mm.pageAt(address), access }) },
+        async detach() {
+          await notifier.remove()
+          await host.mmu.unmap({ start: 0, last: Number.MAX_SAFE_INTEGER })
+        },
+      }
+    },
+  })
+  const device = await Device.attach(kernel, { driver, mm })
+  const disturber = kernel.spawn('disturber', async () => {
+    for (let i = 0; i < 3; i++) {
+      await mm.notifiers.invalidate({ start: area, end: area + 1, event: 'clear' }, () => kernel.condResched())
+      await kernel.condResched()
+    }
+  })
+  expect(await device.read(area, 1)).toEqual(Uint8Array.of(7))
+  await disturber.join()
+  expect(rounds).toBe(3)
+  await device.detach()
+  checkLeaks(mm, [device.mmu])
+})
+
+test('mirrorPages gives up on a dying notifier', async () => {
+  const { kernel, mm, area } = await rig()
+  const notifier = await mm.notifiers.insert({ start: area, last: area + PAGE_SIZE - 1 }, { invalidate: async () => true })
+  await notifier.get()
+  await notifier.removeDeferred()
+  const host = { kernel, mm, mmu: undefined as never }
+  expect(await mirrorPages(host, notifier, kernel.mutex('driver.lock'), { ...mm.pageAt(area), access: 'read' })).toBe(false)
+  await notifier.put()
+})
+
+test('STALE: a freed frame, an entry that is no more, another frame, a permission that is gone; each names page and device', async () => {
+  const { kernel, mm, area } = await rig()
+  const found: Violation[] = []
+  const oracle = new StaleOracle(kernel, (violation) => { found.push(violation) })
+  const device = await Device.attach(kernel, { driver: careless(), mm })
+  oracle.watch(device)
+  const messages = async (operation: () => Promise<unknown>): Promise<string[]> => {
+    await device.touch(area, 'write')
+    found.length = 0
+    await operation()
+    return found.map(({ message }) => message.replace(/frame \d+/g, 'frame F').replaceAll(area.toString(16), 'AREA').replaceAll((area + PAGE_SIZE).toString(16), 'NEXT'))
+  }
+  expect(await messages(() => mm.mprotect(area, PAGE_SIZE, PROT_READ))).toEqual([
+    'STALE  page 0xAREA is still writable in the page table of careless:mm after protectionVma of [0xAREA, 0xNEXT), but not for the CPU',
+    'STALE  page 0xAREA is still writable in the TLB of careless:mm after protectionVma of [0xAREA, 0xNEXT), but not for the CPU',
+  ])
+  await mm.mprotect(area, PAGE_SIZE, PROT_READ | PROT_WRITE)
+  expect(await messages(() => mm.munmap(area, PAGE_SIZE))).toEqual([
+    'STALE  page 0xAREA is still in the page table of careless:mm after its frame F was freed by main',
+    'STALE  page 0xAREA is still in the TLB of careless:mm after its frame F was freed by main',
+    'STALE  page 0xAREA is still in the page table of careless:mm after unmap of [0xAREA, 0xNEXT), but the CPU does not map it',
+    'STALE  page 0xAREA is still in the TLB of careless:mm after unmap of [0xAREA, 0xNEXT), but the CPU does not map it',
+  ])
+  expect(oracle.checked).toBeGreaterThan(1)
+  expect(found[0]).toMatchObject({ oracle: 'STALE', page: area })
+})
+
+test('LEAK: entries and notifiers that detach leaves behind', async () => {
+  const { kernel, mm, area } = await rig()
+  const device = await Device.attach(kernel, { driver: careless(), mm })
+  await device.touch(area, 'read')
+  await mm.notifiers.insert({ start: 0, last: 1 }, { invalidate: async () => true })
+  await device.detach()
+  const found: string[] = []
+  checkLeaks(mm, [device.mmu], ({ message }) => { found.push(message.replace(area.toString(16), 'AREA')) })
+  expect(found).toEqual([
+    'LEAK  page 0xAREA is still in the page table of careless:mm after detach',
+    'LEAK  page 0xAREA is still in the TLB of careless:mm after detach',
+    'LEAK  1 notifiers of mm are left after every device was detached',
+  ])
+})
