@@ -1,1 +1,17 @@
-export {}
+export type { RecordedFile } from './arguments.ts'
+export { decodeCall, isMemoryCall, type MemoryCall, type MmapCall, type MremapCall } from './calls.ts'
+export { readCheckpoints, type Checkpoint, type CheckpointKind } from './checkpoints.ts'
+export type { CheckpointResult } from './compare.ts'
+export type { Uncertainty } from './apply.ts'
+export { RecordingError, type Location } from './error.ts'
+export type { CallEvent, ExitEvent, OtherEvent, RecordingEvent, ReturnEvent, SupersededEvent } from './events.ts'
+export type { FaultCounts } from './fault-replay.ts'
+export { readFaults, type RecordedFault } from './faults.ts'
+export { readLines, type LineBatch } from './lines.ts'
+export { parseMapsLine, type MapsEntry } from './maps.ts'
+export {
+  compareNormalForms, formatRange, normalFormOfMaps, normalFormOfMm, type MapDifference, type NormalFormOptions, type NormalRange,
+} from './normal-form.ts'
+export { parseLine, type CallResult, type StraceBody, type StraceLine } from './parse.ts'
+export { openRecording, type Recording } from './recording.ts'
+export { replay, type ReplayHooks, type ReplayReport } from './replay.ts'

@@ -1,0 +1,74 @@
+import { open } from 'node:fs/promises'
+import { pipeline, type Readable } from 'node:stream'
+import { createGunzip } from 'node:zlib'
+import { quote, RecordingError } from './error.ts'
+
+/** Some lines of a file that follow each other, without their line ends; one character a byte (latin1). */
+export interface LineBatch {
+  /** Number of the first of them, counted from 1. */
+  readonly first: number
+  readonly lines: readonly string[]
+  /** The file ends within the last of them: it has no line end. */
+  readonly cut: boolean
+}
+
+const NEWLINE = 0x0a
+/** Bytes. A longer line is no text. */
+const LONGEST_LINE = 4 << 20
+
+/**
+ * The lines of a file, plain or gzip (known by its first bytes), in batches of one chunk: memory is bounded by the chunk and the longest
+ * line.
+ * @throws RecordingError when the file cannot be read, is a cut gzip file, or has a line of more than 4 MiB
+ */
+export async function* readLines(path: string): AsyncGenerator<LineBatch, void, undefined> {
+  let first = 1
+  let rest: Buffer[] = []
+  let length = 0
+  try {
+    for await (const chunk of (await openBytes(path)) as AsyncIterable<Buffer>) {
+      const end = chunk.lastIndexOf(NEWLINE)
+      if (end >= 0) {
+        const lines = splitLines(Buffer.concat([...rest, chunk.subarray(0, end)]).toString('latin1'))
+        yield { first, lines, cut: false }
+        first += lines.length
+        rest = []
+        length = 0
+      }
+      rest.push(chunk.subarray(end + 1))
+      length += chunk.length - end - 1
+      if (length > LONGEST_LINE) throw new RecordingError({ file: path, line: first }, 'line', 'lines of less than 4 MiB', 'a longer one')
+    }
+  } catch (error) {
+    throw readError(path, first, error)
+  }
+  if (length > 0) yield { first, lines: [Buffer.concat(rest).toString('latin1')], cut: true }
+}
+
+function splitLines(text: string): string[] {
+  const lines = text.split('\n')
+  return text.includes('\r') ? lines.map((line) => (line.endsWith('\r') ? line.slice(0, -1) : line)) : lines
+}
+
+async function openBytes(path: string): Promise<Readable> {
+  const handle = await open(path)
+  try {
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(2), 0, 2, 0)
+    const bytes = handle.createReadStream({ start: 0 })
+    if (bytesRead < 2 || buffer.readUInt16BE() !== 0x1f8b) return bytes
+    // pipeline() closes the file when either side fails; the reader gets the error from the gunzip stream itself.
+    return pipeline(bytes, createGunzip(), () => undefined)
+  } catch (error) {
+    await handle.close()
+    throw error
+  }
+}
+
+function readError(path: string, line: number, error: unknown): unknown {
+  const code = (error as NodeJS.ErrnoException | null)?.code
+  if (code === undefined || code === 'ERECORDING') return error
+  const at = { file: path, line }
+  if (code === 'Z_BUF_ERROR') return new RecordingError(at, 'file', 'a whole gzip file', 'one that is cut short', { cause: error })
+  if (code.startsWith('Z_')) return new RecordingError(at, 'file', 'a gzip file', `a damaged one (${code})`, { cause: error })
+  return new RecordingError({ file: path, line: 0 }, 'file', 'a readable file', quote(code), { cause: error })
+}
