@@ -1,0 +1,3 @@
+export { main } from './main.ts'
+export { run, type RunOptions, type RunReport } from './run.ts'
+export { scene } from './scene.ts'

@@ -1,0 +1,66 @@
+import { isMmuNotifierError } from '@mmu-notifier/kernel'
+import { Command, CommanderError, InvalidArgumentError } from 'commander'
+import { readFileSync } from 'node:fs'
+import { demoCommand } from './demo.ts'
+import { UsageError } from './errors.ts'
+import { replayCommand, type ReplayOptions } from './replay.ts'
+
+/**
+ * The command line.
+ * @returns the exit status: 0, 1 when something did not hold, 2 when the caller has to change something
+ */
+export async function main(args: readonly string[]): Promise<number> {
+  let status = 0
+  const program = new Command('mmu-notifier')
+    .description('Replays recordings of real programs with drivers attached, and tells what happened.')
+    .version(version())
+    .exitOverride()
+
+  program
+    .command('demo')
+    .description('replay the bundled recording with both drivers, then show one scene of find, batch, put and release')
+    .option('--seed <n>', 'seed of the scheduler', integer, 1)
+    .action(async ({ seed }: { seed: number }) => { status = await demoCommand(seed) })
+
+  program
+    .command('replay')
+    .description('replay a recording: a directory with trace.strace, or a plain strace file')
+    .argument('<recording>', 'directory or file, gzipped or not')
+    .option('--driver <name|module>', 'selftest, nouveau, or a module with a driver as default export; may be repeated (default: both)', collect)
+    .option('--seed <n>', 'seed of the scheduler', integer, 1)
+    .option('--json', 'print one JSON object')
+    .action(async (path: string, options: ReplayOptions) => { status = await replayCommand(path, options) })
+
+  try {
+    await program.parseAsync(args, { from: 'user' })
+    return status
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
+    console.error(`mmu-notifier: ${explain(error)}`)
+    return isCallersBusiness(error) ? 2 : 1
+  }
+}
+
+function isCallersBusiness(error: unknown): boolean {
+  return error instanceof UsageError || isMmuNotifierError(error, 'ERECORDING')
+}
+
+function explain(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  if (isCallersBusiness(error) || isMmuNotifierError(error)) return error.message
+  return process.env['MMU_NOTIFIER_DEBUG'] ? (error.stack ?? error.message) : `${error.name}: ${error.message} (MMU_NOTIFIER_DEBUG=1 shows where)`
+}
+
+function version(): string {
+  const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
+  return manifest.version
+}
+
+function integer(text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('expected a whole number below 10^9')
+  return Number(text)
+}
+
+function collect(value: string, previous: readonly string[] = []): readonly string[] {
+  return [...previous, value]
+}
