@@ -3,7 +3,7 @@ import { defineConfig, globalIgnores } from 'eslint/config'
 import tseslint from 'typescript-eslint'
 
 export default defineConfig(
-  globalIgnores(['**/dist', '**/coverage', '**/.turbo', 'fixtures']),
+  globalIgnores(['**/dist', '**/coverage', '**/.turbo', '**/mutants', 'fixtures']),
   js.configs.recommended,
   {
     files: ['**/*.ts'],

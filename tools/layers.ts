@@ -1,0 +1,16 @@
+/** The rooms of the house, each above everything that it may import. `docs/architecture.md` says what they are for. */
+export const LAYERS: Readonly<Record<string, readonly string[]>> = {
+  'interval-tree': [],
+  kernel: [],
+  core: ['interval-tree', 'kernel'],
+  mm: ['interval-tree', 'kernel', 'core'],
+  'fake-mmu': ['kernel', 'mm'],
+  driver: ['kernel', 'core', 'mm', 'fake-mmu'],
+  'driver-selftest': ['core', 'mm', 'fake-mmu', 'driver'],
+  'driver-nouveau': ['core', 'mm', 'fake-mmu', 'driver'],
+  recording: ['kernel', 'core', 'mm'],
+  demo: ['interval-tree', 'kernel', 'core', 'mm', 'fake-mmu', 'driver', 'driver-selftest', 'driver-nouveau', 'recording'],
+}
+
+/** Packages that need Node; all others run in browsers and workers as well. */
+export const NODE_ONLY: ReadonlySet<string> = new Set(['recording', 'demo'])
