@@ -5,7 +5,8 @@ import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 
 /*
- * What users get: every package packed, all tarballs installed into an empty folder, and there each README's first program compiled and run, and a driver of somebody else's over a recording.
+ * What users get: every package packed, all tarballs installed into an empty folder, and there each README's first program compiled and
+ * run, and a driver of somebody else's over a recording.
  */
 const ROOT = resolve(import.meta.dirname, '../..')
 const PACKAGES = readdirSync(join(ROOT, 'packages'))

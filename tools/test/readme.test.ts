@@ -4,8 +4,8 @@ import { format } from 'node:util'
 import { describe, expect, test, vi } from 'vitest'
 
 /*
- * The program that each README shows first is the file test/readme.example.ts, to the letter; here it runs, and prints what the README says that it prints.
- * `UPDATE_READMES=1 npx vitest run --project repo readme` writes both into the READMEs.
+ * The program that each README shows first is the file test/readme.example.ts, to the letter; here it runs, and prints what the README says
+ * that it prints. `UPDATE_READMES=1 npx vitest run --project repo readme` writes both into the READMEs.
  */
 const PACKAGES = resolve(import.meta.dirname, '../../packages')
 const UPDATE = process.env['UPDATE_READMES'] === '1'

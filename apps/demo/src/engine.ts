@@ -6,8 +6,8 @@ import type { Kernel, Task, WaitQueue } from '@mmu-notifier/kernel'
 const DEPTH = 32
 
 /**
- * The engine of a device: a task that performs accesses in the order in which they were queued, while the CPU goes on. So an access may come late: its page may have been
- * unmapped, or be under invalidation.
+ * The engine of a device: a task that performs accesses in the order in which they were queued, while the CPU goes on. So an access may
+ * come late: its page may have been unmapped, or be under invalidation.
  */
 export class Engine {
   readonly #device: Device

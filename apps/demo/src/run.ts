@@ -34,8 +34,9 @@ interface Mirror {
 }
 
 /**
- * Replays a recording with drivers attached: each address space that becomes known opens a device of every driver, and each recorded page fault is an access of all of its devices too, while the CPU goes
- * on. Where no page faults were recorded, the devices read the first page of every area at each checkpoint instead. The oracles look on.
+ * Replays a recording with drivers attached: each address space that becomes known opens a device of every driver, and each recorded page
+ * fault is an access of all of its devices too, while the CPU goes on. Where no page faults were recorded, the devices read the first page
+ * of every area at each checkpoint instead. The oracles look on.
  */
 export async function run({ recording, drivers, seed, progress }: RunOptions): Promise<RunReport> {
   const kernel = createKernel({ preemption: { seed, probability: PREEMPTION } })

@@ -5,8 +5,9 @@ import { createKernel, type Kernel } from '@mmu-notifier/kernel'
 import { MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, PAGE_SIZE, PhysicalMemory, PROT_READ, PROT_WRITE, type Mm } from '@mmu-notifier/mm'
 
 /**
- * The thread in one scene, with the real driver on a real address space: while reclaim has the tree frozen, a fault handler finds an interval and takes a reference, one munmap punches a hole through it
- * and another takes a whole interval away, and nothing of it shows until the last invalidation ends.
+ * The thread in one scene, with the real driver on a real address space: while reclaim has the tree frozen, a fault handler finds an
+ * interval and takes a reference, one munmap punches a hole through it and another takes a whole interval away, and nothing of it shows
+ * until the last invalidation ends.
  * @param print gets a line for each event that happens
  */
 export async function scene(print: (line: string) => void): Promise<void> {

@@ -28,6 +28,8 @@ export interface Context {
   readonly forget: (notifier: Notifier) => void
   /** Runs the release of each. */
   readonly finish: (released: readonly Notifier[]) => Promise<void>
-  /** What follows the end of a range or tree lock: wakes the waiters first, so that a long release does not delay a reader, then `finish`. */
+  /**
+   * What follows the end of a range or tree lock: wakes the waiters first, so that a long release does not delay a reader, then `finish`.
+   */
   readonly wake: (ended: Applied<Notifier> | undefined) => Promise<void>
 }

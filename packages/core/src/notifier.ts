@@ -5,8 +5,8 @@ import type { IntervalNotifierOps } from './ops.ts'
 import type { Entry, Phase } from './protocol.ts'
 
 /**
- * One registered interval of one driver, counted. `insert` gives the first reference, the owner's; `find` gives none: `get()` before the tree is unlocked.
- * Linux: `struct mmu_interval_notifier`; the references are the thread's.
+ * One registered interval of one driver, counted. `insert` gives the first reference, the owner's; `find` gives none: `get()` before the
+ * tree is unlocked. Linux: `struct mmu_interval_notifier`; the references are the thread's.
  */
 export interface IntervalNotifier<Data = unknown> extends Interval {
   readonly ops: IntervalNotifierOps<Data>
@@ -18,41 +18,50 @@ export interface IntervalNotifier<Data = unknown> extends Interval {
   readonly references: number
 
   /**
-   * Opens a read of the CPU page tables for this interval. Waits until an invalidation that hit it, and every insert or batch that concerns it, is over. Not under a lock that a
-   * callback takes, not in a callback, not under the tree lock. Linux: `mmu_interval_read_begin()`.
+   * Opens a read of the CPU page tables for this interval. Waits until an invalidation that hit it, and every insert or batch that concerns
+   * it, is over. Not under a lock that a callback takes, not in a callback, not under the tree lock. Linux: `mmu_interval_read_begin()`.
    * @returns the sequence number for {@link readRetry}
    */
   readBegin(): Promise<number>
   /**
-   * Closes it: true when what was read since `readBegin` may be stale, and one has to start again. Under the user lock, and in the same critical section the device is programmed. Linux: `mmu_interval_read_retry()`.
+   * Closes it: true when what was read since `readBegin` may be stale, and one has to start again. Under the user lock, and in the same
+   * critical section the device is programmed. Linux: `mmu_interval_read_retry()`.
    */
   readRetry(seq: number): Promise<boolean>
   /** A hint without the user lock: true is final, false means nothing. Linux: `mmu_interval_check_retry()`. */
   checkRetry(seq: number): Promise<boolean>
-  /** Tells the readers. Only in `invalidate`, under the user lock, always, with the number that the callback got. Linux: `mmu_interval_set_seq()`. */
+  /**
+   * Tells the readers. Only in `invalidate`, under the user lock, always, with the number that the callback got. Linux:
+   * `mmu_interval_set_seq()`.
+   */
   setSeq(seq: number): Promise<void>
 
   /** Takes a reference: under the tree lock, or while holding another one. Never blocks. */
   get(): Promise<void>
-  /** Gives a reference back; legal anywhere, callbacks included, never blocks. The last one removes the interval, at once or when the tree thaws, and `ops.release` follows. */
+  /**
+   * Gives a reference back; legal anywhere, callbacks included, never blocks. The last one removes the interval, at once or when the tree
+   * thaws, and `ops.release` follows.
+   */
   put(): Promise<void>
   /**
-   * The thread's asynchronous removal: makes the notifier dying now, takes the interval out at once or when the tree thaws, then gives the owner's reference back. Legal in callbacks, never
-   * blocks. ENOENT when it is dying already.
+   * The thread's asynchronous removal: makes the notifier dying now, takes the interval out at once or when the tree thaws, then gives the
+   * owner's reference back. Legal in callbacks, never blocks. ENOENT when it is dying already.
    *
-   * Callbacks may still come until it is applied. After the call, unmap under the user lock what the device still maps of the interval: nobody will be told of its changes.
+   * Callbacks may still come until it is applied. After the call, unmap under the user lock what the device still maps of the interval:
+   * nobody will be told of its changes.
    */
   removeDeferred(): Promise<void>
   /**
-   * The synchronous removal: waits until no callback runs and none will come, then the notifier is the caller's to free, without `release`. Not in a callback, not under the tree lock or a lock that a callback
-   * takes. EBUSY while others hold references, ENOENT when it is dying. Linux: `mmu_interval_notifier_remove()`.
+   * The synchronous removal: waits until no callback runs and none will come, then the notifier is the caller's to free, without `release`.
+   * Not in a callback, not under the tree lock or a lock that a callback takes. EBUSY while others hold references, ENOENT when it is
+   * dying. Linux: `mmu_interval_notifier_remove()`.
    */
   remove(): Promise<void>
   /** What `range` leaves of the interval: `[]`, `[left]`, `[right]` or `[left, right]`. */
   without(range: AddressRange): Interval[]
   /**
-   * The owner gives the memory back: in `release`, or after `remove`. Any later use, by anybody, is a UAF error that names the interval. (Optional: JavaScript frees by itself; this makes the
-   * moment checkable. Linux: `kfree()`.)
+   * The owner gives the memory back: in `release`, or after `remove`. Any later use, by anybody, is a UAF error that names the interval.
+   * (Optional: JavaScript frees by itself; this makes the moment checkable. Linux: `kfree()`.)
    */
   free(): void
 }
@@ -98,8 +107,8 @@ export class Notifier<Data = unknown> implements IntervalNotifier<Data>, Entry {
     const { seq, invalidating } = await lock.section(() => protocol.readBegin(this))
     if (invalidating) {
       kernel.trace('mmu_notifier:wait', this)
-      // Lock-free on purpose: who sees the new value early, while the deferred list is applied, touches nothing of it, and a later invalidation needs the
-      // spinlock, so it finds the whole tree.
+      // Lock-free on purpose: who sees the new value early, while the deferred list is applied, touches nothing of it, and a later
+      // invalidation needs the spinlock, so it finds the whole tree.
       await queue.until(() => protocol.seq !== seq)
     }
     return seq

@@ -37,7 +37,10 @@ export interface InvalidateRequest extends AddressRange {
 export interface InvalidateRange extends AddressRange {
   readonly event: InvalidateEvent
   readonly owner: unknown
-  /** False when no callback may wait (the OOM reaper): try the user lock and return false if it is taken. Linux: `mmu_notifier_range_blockable()`. */
+  /**
+   * False when no callback may wait (the OOM reaper): try the user lock and return false if it is taken. Linux:
+   * `mmu_notifier_range_blockable()`.
+   */
   readonly blockable: boolean
   /** The tree, which is locked for read as long as this invalidation runs. */
   readonly tree: TreeView
@@ -46,7 +49,8 @@ export interface InvalidateRange extends AddressRange {
 }
 
 /**
- * What a driver hands in with its intervals. Its identity is also the driver's: `find` returns only notifiers with the same ops. Linux: `struct mmu_interval_notifier_ops`.
+ * What a driver hands in with its intervals. Its identity is also the driver's: `find` returns only notifiers with the same ops. Linux:
+ * `struct mmu_interval_notifier_ops`.
  *
  * @typeParam Data what the driver hangs on each notifier (the kernel embeds the notifier instead, and uses `container_of`)
  */
@@ -55,24 +59,28 @@ export interface IntervalNotifierOps<Data = unknown> {
    * The CPU mapping of `range` is about to change. When this returns true, the device no longer uses any translation of it, and will not
    * until a reader has gone through `readBegin` … `readRetry` again.
    *
-   * 1. Take the user lock: the one under which the driver calls `readRetry` and programs the device. `range.blockable` false: try it, and return false if it is taken.
-   * 2. `await notifier.setSeq(seq)`: always, also when nothing is mapped, because a reader may have read the CPU page table but not programmed yet.
+   * 1. Take the user lock: the one under which the driver calls `readRetry` and programs the device. `range.blockable` false: try it, and
+   *    return false if it is taken.
+   * 2. `await notifier.setSeq(seq)`: always, also when nothing is mapped, because a reader may have read the CPU page table but not
+   *    programmed yet.
    * 3. Unmap `range.within(notifier)`, flush, and wait for the device.
    * 4. Release the user lock. After `unmap`, `range.tree.batch` may replace what `range.tree.find` returns by what is left of it.
    *
-   * The notifier may be dying already: an interval whose removal is deferred is called until it has left the tree. What `unmap` leaves of the driver's intervals is therefore a
-   * question for `range.tree.find`, which skips it and sees the parts that an earlier batch has put in its place.
+   * The notifier may be dying already: an interval whose removal is deferred is called until it has left the tree. What `unmap` leaves of
+   * the driver's intervals is therefore a question for `range.tree.find`, which skips it and sees the parts that an earlier batch has put
+   * in its place.
    *
-   * It may sleep if the range is blockable. It must not wait for a sequence (`readBegin`, `remove`, `synchronize`), read CPU page tables, allocate with
-   * direct reclaim, or take a lock that is held elsewhere around any of those.
+   * It may sleep if the range is blockable. It must not wait for a sequence (`readBegin`, `remove`, `synchronize`), read CPU page tables,
+   * allocate with direct reclaim, or take a lock that is held elsewhere around any of those.
    * @returns false only when the range is not blockable and nothing was done
    */
   invalidate(notifier: IntervalNotifier<Data>, range: InvalidateRange, seq: number): Promise<boolean>
   /**
-   * The notifier is out of the tree, its last callback has returned and its last reference is gone: free what hangs on it. Called exactly once, but never for a notifier that `remove()` removed.
+   * The notifier is out of the tree, its last callback has returned and its last reference is gone: free what hangs on it. Called exactly
+   * once, but never for a notifier that `remove()` removed.
    *
-   * It runs in the context of whoever was last: the caller of `put`, the unlocker of the tree, or the task whose invalidation ended. So it must not take the user lock if the driver
-   * calls `put` under it, nor the mmap lock, and must not sleep for long.
+   * It runs in the context of whoever was last: the caller of `put`, the unlocker of the tree, or the task whose invalidation ended. So it
+   * must not take the user lock if the driver calls `put` under it, nor the mmap lock, and must not sleep for long.
    */
   release?(notifier: IntervalNotifier<Data>): Promise<void> | void
 }

@@ -5,8 +5,9 @@ import { hex, type AddressRange, type Interval } from './interval.ts'
 /*
  * The protocol: what happens in the critical sections of the one spinlock of an address space. Nothing here waits or calls a driver.
  *
- * It is a lock that readers (device fault handlers) and writers (invalidations) share without ever blocking a writer: any number of writers at once; a
- * reader that overlapped with one that concerns it throws its work away and starts again. A third party changes the tree: insert, remove, put, batch.
+ * It is a lock that readers (device fault handlers) and writers (invalidations) share without ever blocking a writer: any number of writers
+ * at once; a reader that overlapped with one that concerns it throws its work away and starts again. A third party changes the tree:
+ * insert, remove, put, batch.
  *
  * States, by the number of open invalidations and tree locks (`active`) and the parity of `seq`:
  *
@@ -121,7 +122,8 @@ export class Protocol<E extends Entry = Entry> {
   }
 
   /**
-   * A range ends, or the tree is unlocked. The last one of a frozen period applies the deferred list in this same section, so that nobody sees a part of it.
+   * A range ends, or the tree is unlocked. The last one of a frozen period applies the deferred list in this same section, so that nobody
+   * sees a part of it.
    * @returns undefined unless it was the last: then waiters are to be woken, and after that the released ones released
    */
   end(): Applied<E> | undefined {
@@ -212,8 +214,8 @@ export class Protocol<E extends Entry = Entry> {
   }
 
   /**
-   * The first entry of `ops` that overlaps [start, last], in order of (start, registration), after `after`. As if every operation that was called had been applied: what is
-   * dying is skipped, what is pending is seen.
+   * The first entry of `ops` that overlaps [start, last], in order of (start, registration), after `after`. As if every operation that was
+   * called had been applied: what is dying is skipped, what is pending is seen.
    */
   find(ops: unknown, start: number, last: number, after?: E): E | undefined {
     let best: E | undefined

@@ -75,8 +75,9 @@ export class NotifierSubscriptions {
   }
 
   /**
-   * Registers an interval. It may be deferred: what the CPU page tables say of it may be used between `readBegin` and `readRetry` only, as ever. Not in a callback (use `range.tree.batch`). EINVAL when
-   * the address space has no users left, RangeError for an interval that is none. Linux: `mmu_interval_notifier_insert()`.
+   * Registers an interval. It may be deferred: what the CPU page tables say of it may be used between `readBegin` and `readRetry` only, as
+   * ever. Not in a callback (use `range.tree.batch`). EINVAL when the address space has no users left, RangeError for an interval that is
+   * none. Linux: `mmu_interval_notifier_insert()`.
    * @returns the notifier with one reference, the owner's
    */
   insert(interval: Interval, ops: IntervalNotifierOps): Promise<IntervalNotifier>
@@ -86,7 +87,8 @@ export class NotifierSubscriptions {
   }
 
   /**
-   * The same with a second reference, the caller's, to be put: for an owner whose callbacks may remove the interval at any moment, also between an `insert` and a `get`.
+   * The same with a second reference, the caller's, to be put: for an owner whose callbacks may remove the interval at any moment, also
+   * between an `insert` and a `get`.
    */
   insertAndGet(interval: Interval, ops: IntervalNotifierOps): Promise<IntervalNotifier>
   insertAndGet<Data>(interval: Interval, ops: IntervalNotifierOps<Data>, data: Data): Promise<IntervalNotifier<Data>>
@@ -119,7 +121,8 @@ export class NotifierSubscriptions {
   }
 
   /**
-   * The barrier before an owner frees its ops: waits until every notifier whose removal was asked for before the call has been released. Not in a callback, nor under the tree lock or a lock that a callback or release takes.
+   * The barrier before an owner frees its ops: waits until every notifier whose removal was asked for before the call has been released.
+   * Not in a callback, nor under the tree lock or a lock that a callback or release takes.
    */
   async synchronize(): Promise<void> {
     const { kernel, map, queue } = this.#context
@@ -131,7 +134,8 @@ export class NotifierSubscriptions {
   }
 
   /**
-   * Brackets a change of the CPU page tables: starts the range, runs `body` when every callback has returned, ends the range. In `body` the entries are changed and the pages freed.
+   * Brackets a change of the CPU page tables: starts the range, runs `body` when every callback has returned, ends the range. In `body` the
+   * entries are changed and the pages freed.
    */
   async invalidate<T>(request: InvalidateRequest, body: () => Promise<T>): Promise<T> {
     const range = await this.invalidateRangeStart(request)
@@ -142,7 +146,9 @@ export class NotifierSubscriptions {
     }
   }
 
-  /** Calls every notifier that the range touches. Pair it with {@link invalidateRangeEnd}. Linux: `mmu_notifier_invalidate_range_start()`. */
+  /**
+   * Calls every notifier that the range touches. Pair it with {@link invalidateRangeEnd}. Linux: `mmu_notifier_invalidate_range_start()`.
+   */
   async invalidateRangeStart(request: InvalidateRequest): Promise<InvalidateRange> {
     const range = await this.#start(request, true)
     if (range === 'EAGAIN') throw new MmuNotifierError('WARN', `WARN  a callback refused the blockable ${request.event} of [${hex(request.start)}, ${hex(request.end)})`)
@@ -171,7 +177,10 @@ export class NotifierSubscriptions {
     }
   }
 
-  /** The address space ends: one last invalidation of everything, before the page tables go. The intervals stay registered; their owners still remove them. Linux: `mmu_notifier_release()`. */
+  /**
+   * The address space ends: one last invalidation of everything, before the page tables go. The intervals stay registered; their owners
+   * still remove them. Linux: `mmu_notifier_release()`.
+   */
   async release(): Promise<void> {
     await this.invalidate({ start: 0, end: Number.MAX_SAFE_INTEGER, event: 'release' }, async () => undefined)
   }
@@ -196,7 +205,8 @@ export class NotifierSubscriptions {
     try {
       const first = await lock.section(() => protocol.start(range))
       kernel.trace('mmu_notifier:range_start', range, this)
-      // The walk is outside of the spinlock, because callbacks may sleep: a hit has frozen the tree. Every callback of the period gets the same number.
+      // The walk is outside of the spinlock, because callbacks may sleep: a hit has frozen the tree. Every callback of the period gets the
+      // same number.
       for (let notifier = first; notifier; notifier = protocol.next(notifier, range)) {
         if (await this.#call(notifier, range)) continue
         await this.invalidateRangeEnd(range)

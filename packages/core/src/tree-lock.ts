@@ -19,20 +19,21 @@ export interface BatchRequest<Data = unknown> {
 }
 
 /**
- * What one may do while the interval tree is locked for read, and only then: the capability that the thread wants asserted. In a callback it is `range.tree`; elsewhere
- * {@link TreeReadLock}. Use after its end, or by another task, throws LOCKDEP.
+ * What one may do while the interval tree is locked for read, and only then: the capability that the thread wants asserted. In a callback
+ * it is `range.tree`; elsewhere {@link TreeReadLock}. Use after its end, or by another task, throws LOCKDEP.
  */
 export interface TreeView {
   /**
-   * The first notifier with these ops that overlaps [start, last], in order of start address. No reference is taken: it stays valid as long as the tree is locked, so
-   * `get()` before the unlock. Linux: the thread's `mmu_interval_notifier_find()`.
+   * The first notifier with these ops that overlaps [start, last], in order of start address. No reference is taken: it stays valid as long
+   * as the tree is locked, so `get()` before the unlock. Linux: the thread's `mmu_interval_notifier_find()`.
    */
   find<Data>(ops: IntervalNotifierOps<Data>, start: number, last: number): Promise<IntervalNotifier<Data> | undefined>
   /** The next one after `after`. */
   findNext<Data>(after: IntervalNotifier<Data>, start: number, last: number): Promise<IntervalNotifier<Data> | undefined>
   /**
-   * Removes and inserts as one unit: queued in one critical section, applied in one at the end of the last invalidation or tree lock. ENOENT when one to be removed is dying already, EINVAL when
-   * the address space has no users left, RangeError for an interval that is none; then nothing was queued. Never blocks.
+   * Removes and inserts as one unit: queued in one critical section, applied in one at the end of the last invalidation or tree lock.
+   * ENOENT when one to be removed is dying already, EINVAL when the address space has no users left, RangeError for an interval that is
+   * none; then nothing was queued. Never blocks.
    * @returns the inserted notifiers, in order, one reference (the owner's) each
    */
   batch<Data>(request: BatchRequest<Data>): Promise<IntervalNotifier<Data>[]>

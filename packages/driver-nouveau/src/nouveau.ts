@@ -2,11 +2,13 @@ import type { IntervalNotifier, IntervalNotifierOps, InvalidateRange } from '@mm
 import { defineDriver, mirrorPages, type Driver } from '@mmu-notifier/driver'
 
 /**
- * A nouveau-like SVM driver: one interval for each VMA that the device has faulted in, looked up with the core's `find`, so it keeps no range tree of its own. What munmap takes
- * away is cut out of the intervals by batch, inside the very callback. Linux: `nouveau_svm.c`, in the form that the thread's series gave it.
+ * A nouveau-like SVM driver: one interval for each VMA that the device has faulted in, looked up with the core's `find`, so it keeps no
+ * range tree of its own. What munmap takes away is cut out of the intervals by batch, inside the very callback. Linux: `nouveau_svm.c`, in
+ * the form that the thread's series gave it.
  *
- * Lifetime: an interval lives as long as some of its VMA. A fault handler holds a reference from `find` to its end. The removal (`batch`, `removeAll`) is asynchronous: the interval is dying at once, leaves the tree
- * when it thaws, and is released with the last reference, in whoever's context that is.
+ * Lifetime: an interval lives as long as some of its VMA. A fault handler holds a reference from `find` to its end. The removal (`batch`,
+ * `removeAll`) is asynchronous: the interval is dying at once, leaves the tree when it thaws, and is released with the last reference, in
+ * whoever's context that is.
  */
 export const nouveau: Driver = defineDriver({
   name: 'nouveau',
@@ -31,8 +33,8 @@ export const nouveau: Driver = defineDriver({
     }
 
     /**
-     * Leaves of every interval what the range leaves of it: nothing, one side, or two around a hole. What `find` returns, not what was called: that one may be dying from an earlier hole of the same
-     * frozen period, and its pending parts are not called.
+     * Leaves of every interval what the range leaves of it: nothing, one side, or two around a hole. What `find` returns, not what was
+     * called: that one may be dying from an earlier hole of the same frozen period, and its pending parts are not called.
      */
     async function cut(range: InvalidateRange): Promise<void> {
       for (;;) {

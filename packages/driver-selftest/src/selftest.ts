@@ -5,8 +5,8 @@ import { defineDriver, mirrorPages, type Driver } from '@mmu-notifier/driver'
 const EVERYTHING = { start: 0, last: Number.MAX_SAFE_INTEGER }
 
 /**
- * The self-test driver: one interval over the whole address space, from open to close, so it needs neither `find` nor `batch`: every invalidation of the
- * process reaches its one callback. Linux: `lib/test_hmm.c`.
+ * The self-test driver: one interval over the whole address space, from open to close, so it needs neither `find` nor `batch`: every
+ * invalidation of the process reaches its one callback. Linux: `lib/test_hmm.c`.
  */
 export const selftest: Driver = defineDriver({
   name: 'selftest',

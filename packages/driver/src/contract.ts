@@ -30,14 +30,15 @@ export interface Driver {
 /** A driver at work on one address space. */
 export interface AttachedDriver {
   /**
-   * The device could not translate `address`: make it translate, by the canonical loop readBegin → rangeFault → lock → readRetry → map. The host calls it
-   * from its fault service, one fault at a time, and replays the device afterwards. An error (EFAULT, EPERM) cancels the access.
+   * The device could not translate `address`: make it translate, by the canonical loop readBegin → rangeFault → lock → readRetry → map. The
+   * host calls it from its fault service, one fault at a time, and replays the device afterwards. An error (EFAULT, EPERM) cancels the
+   * access.
    * @param address of the page, in bytes
    */
   fault(address: number, access: DeviceAccess): Promise<void>
   /**
-   * The process closes the device; no further fault comes. When it returns the device maps nothing, no notifier of the driver is left, and no callback or release runs or will.
-   * The address space may have ended before.
+   * The process closes the device; no further fault comes. When it returns the device maps nothing, no notifier of the driver is left, and
+   * no callback or release runs or will. The address space may have ended before.
    */
   detach(): Promise<void>
 }

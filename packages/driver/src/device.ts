@@ -15,8 +15,8 @@ export interface AttachOptions {
 /**
  * A device that a process has opened: an MMU, a driver attached to it, and the service that hands the device's faults to the driver.
  *
- * The service is a task. It takes the fault buffer as a batch, calls the driver once for each page with the strongest access that was asked for, cancels what cannot be serviced,
- * and replays the rest.
+ * The service is a task. It takes the fault buffer as a batch, calls the driver once for each page with the strongest access that was asked
+ * for, cancels what cannot be serviced, and replays the rest.
  */
 export class Device {
   readonly name: string

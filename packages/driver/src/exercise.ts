@@ -19,8 +19,9 @@ export interface ExerciseOptions {
 const AREA = 0x7f00_0000_0000
 
 /**
- * Runs a small random program with the driver attached, under a random scheduler, watched by the oracles: two CPUs map, unmap, protect, fork and write, two engines of one device read and write the same
- * pages. It throws what an oracle, the lock validator or the core finds. A run is a sample; its silence proves nothing.
+ * Runs a small random program with the driver attached, under a random scheduler, watched by the oracles: two CPUs map, unmap, protect,
+ * fork and write, two engines of one device read and write the same pages. It throws what an oracle, the lock validator or the core finds.
+ * A run is a sample; its silence proves nothing.
  */
 export async function exercise(driver: Driver, options: ExerciseOptions): Promise<void> {
   // Collected, not thrown where they show: that is inside the page tables' own steps, and what breaks afterwards is a consequence.

@@ -3,7 +3,10 @@ import type { FakeMmu } from '@mmu-notifier/fake-mmu'
 import type { Mm } from '@mmu-notifier/mm'
 import { throwViolation, type Report } from './oracle.ts'
 
-/** The LEAK oracle, when every device of `mm` has been detached: they map nothing, and no notifier waits for a reference that nobody gives back. */
+/**
+ * The LEAK oracle, when every device of `mm` has been detached: they map nothing, and no notifier waits for a reference that nobody gives
+ * back.
+ */
 export function checkLeaks(mm: Mm, mmus: readonly FakeMmu[], report: Report = throwViolation): void {
   for (const mmu of mmus) {
     const leaked = (page: number, where: string): void => {

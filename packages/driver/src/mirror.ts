@@ -11,7 +11,8 @@ export interface MirrorRequest {
 }
 
 /**
- * The canonical loop of every driver: copies CPU page-table entries into the device so that no invalidation is lost. Linux: the loop that `Documentation/mm/hmm.rst` asks each driver to write.
+ * The canonical loop of every driver: copies CPU page-table entries into the device so that no invalidation is lost. Linux: the loop that
+ * `Documentation/mm/hmm.rst` asks each driver to write.
  *
  *     this reader                              an invalidation
  *     seq = readBegin                          ... waits here while one that hit the notifier runs

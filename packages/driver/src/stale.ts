@@ -11,10 +11,12 @@ export interface WatchedDevice {
 }
 
 /**
- * The STALE oracle: a device may know less than the CPU page table says, never more. It knows nothing of drivers: it looks at the device's page table, at its TLB, and at the CPU page table.
+ * The STALE oracle: a device may know less than the CPU page table says, never more. It knows nothing of drivers: it looks at the device's
+ * page table, at its TLB, and at the CPU page table.
  *
  * - Whenever a frame is freed, no watched device maps it, in table or TLB.
- * - Whenever an invalidation ends, every entry that a device of that address space has in the range is one that the CPU page table has too: same frame, and writable only if it is writable there.
+ * - Whenever an invalidation ends, every entry that a device of that address space has in the range is one that the CPU page table has too:
+ *   same frame, and writable only if it is writable there.
  */
 export class StaleOracle {
   readonly #kernel: Kernel

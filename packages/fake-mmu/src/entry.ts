@@ -1,5 +1,6 @@
 /*
- * An entry of the device page table and of the TLB: frame << 4 | bits; 0 is none. The bits are those of the pages that `rangeFault` returns.
+ * An entry of the device page table and of the TLB: frame << 4 | bits; 0 is none. The bits are those of the pages that `rangeFault`
+ * returns.
  */
 
 /** The device may read through it. */

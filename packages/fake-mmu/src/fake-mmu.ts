@@ -4,7 +4,10 @@ import { ENTRY_VALID, entryFrame, permits, type DeviceAccess } from './entry.ts'
 import { FaultBuffer, type DeviceFault } from './fault-buffer.ts'
 import { Tlb } from './tlb.ts'
 
-/** Index bits of each level of NVIDIA's GP100 page tables, the root first: 49 bits of address with 4 KiB pages (open-gpu-doc, gp100-mmu-format). */
+/**
+ * Index bits of each level of NVIDIA's GP100 page tables, the root first: 49 bits of address with 4 KiB pages (open-gpu-doc,
+ * gp100-mmu-format).
+ */
 export const GP100_LEVELS: readonly number[] = [2, 9, 9, 8, 9]
 
 export interface FakeMmuOptions {
@@ -34,9 +37,10 @@ interface Stalled {
 /**
  * The MMU of a device: a page table of its own, a TLB that nobody but `flush` empties, and a fault buffer.
  *
- * The device side (`read`, `write`) translates by TLB, then by a walk, and stalls on a fault until the driver replays or cancels it. The driver side (`map`, `unmap`) is what a driver does under its user
- * lock. The rules of real hardware hold: a cleared entry stays usable through the TLB until a flush has been acknowledged, and the acknowledgement waits for the accesses that were
- * translated before. An invalid entry that becomes valid needs no flush.
+ * The device side (`read`, `write`) translates by TLB, then by a walk, and stalls on a fault until the driver replays or cancels it. The
+ * driver side (`map`, `unmap`) is what a driver does under its user lock. The rules of real hardware hold: a cleared entry stays usable
+ * through the TLB until a flush has been acknowledged, and the acknowledgement waits for the accesses that were translated before. An
+ * invalid entry that becomes valid needs no flush.
  */
 export class FakeMmu {
   readonly name: string
@@ -95,7 +99,10 @@ export class FakeMmu {
     if (replaced > 0) await this.flush({ start: pages.start, last: pages.end - 1 })
   }
 
-  /** Takes every page that `interval` touches away from the device: {@link clear}, then {@link flush}. When it returns, no access uses an old translation, nor will. */
+  /**
+   * Takes every page that `interval` touches away from the device: {@link clear}, then {@link flush}. When it returns, no access uses an
+   * old translation, nor will.
+   */
   async unmap(interval: { readonly start: number; readonly last: number }): Promise<void> {
     await this.clear(interval)
     await this.flush(interval)

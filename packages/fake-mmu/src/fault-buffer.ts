@@ -8,8 +8,8 @@ export interface DeviceFault {
 }
 
 /**
- * The ring in which the device reports faults: the device advances PUT, the driver GET. When it is full the device drops the report; the access stays stalled, and reports again at
- * the next replay.
+ * The ring in which the device reports faults: the device advances PUT, the driver GET. When it is full the device drops the report; the
+ * access stays stalled, and reports again at the next replay.
  */
 export class FaultBuffer {
   readonly #ring: (DeviceFault | undefined)[]

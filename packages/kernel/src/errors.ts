@@ -25,7 +25,10 @@ export function isMmuNotifierError(error: unknown, code?: string): error is MmuN
   return typeof error === 'object' && error !== null && MARKER in error && (code === undefined || (error as unknown as MmuNotifierError).code === code)
 }
 
-/** True for an error whose code is a kernel errno: what a system call may fail with, and not the finding of an oracle or of the lock validator. */
+/**
+ * True for an error whose code is a kernel errno: what a system call may fail with, and not the finding of an oracle or of the lock
+ * validator.
+ */
 export function isErrno(error: unknown): error is MmuNotifierError {
   return isMmuNotifierError(error) && /^E[A-Z0-9]+$/.test(error.code)
 }

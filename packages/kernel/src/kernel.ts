@@ -14,8 +14,8 @@ import { KernelWaitQueue, type WaitQueue } from './wait-queue.ts'
  * What a driver stands on. Everything that can block or race gets its primitives from here, so the same source runs freely and under a
  * scheduler that explores interleavings.
  *
- * Every method of a primitive that returns a promise is a *marked operation*: it is awaited, without exception, and is one step. Between two of them
- * a task runs alone. Await nothing else, or hand it to {@link Kernel.external}.
+ * Every method of a primitive that returns a promise is a *marked operation*: it is awaited, without exception, and is one step. Between
+ * two of them a task runs alone. Await nothing else, or hand it to {@link Kernel.external}.
  */
 export interface Kernel {
   /** The running task; code outside of every spawned task is `main`. Linux: `current`. */

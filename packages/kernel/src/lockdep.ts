@@ -23,8 +23,8 @@ export interface Acquisition extends HeldLock {
 }
 
 /**
- * The lock validator: a graph of lock *classes*. An edge A -> B says that some task once took B while it held A. A cycle is reported when its
- * last edge appears, although nothing has deadlocked. Linux: lockdep.
+ * The lock validator: a graph of lock *classes*. An edge A -> B says that some task once took B while it held A. A cycle is reported when
+ * its last edge appears, although nothing has deadlocked. Linux: lockdep.
  */
 export class Lockdep {
   /** after[A][B] is the name of the task that first took B under A. It only grows, over all tasks and for the life of the kernel. */

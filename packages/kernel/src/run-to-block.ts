@@ -56,10 +56,12 @@ class ScheduledTask implements Task {
 }
 
 /**
- * The scheduler of free running: a task runs until it has to wait, and hands control directly to the task that has waited longest and need not any more.
- * An operation that need not wait is a resolved promise. With {@link Preemption} it also switches where it would not have to, reproducibly.
+ * The scheduler of free running: a task runs until it has to wait, and hands control directly to the task that has waited longest and need
+ * not any more. An operation that need not wait is a resolved promise. With {@link Preemption} it also switches where it would not have to,
+ * reproducibly.
  *
- * When every task waits and nothing external is under way, the run is dead: `main` gets what a task threw that nobody joined, or else an error DEADLOCK that says who waits for what.
+ * When every task waits and nothing external is under way, the run is dead: `main` gets what a task threw that nobody joined, or else an
+ * error DEADLOCK that says who waits for what.
  */
 export class RunToBlock implements Scheduler {
   readonly #main: ScheduledTask

@@ -5,8 +5,8 @@ import type { Operation, Scheduler } from './scheduler.ts'
 /**
  * Many readers or one writer; holders may sleep. Linux: `struct rw_semaphore`.
  *
- * A waiting writer does not hold back readers here (in Linux it does): every schedule that Linux allows is allowed, and some more. Taking it
- * for read twice is an error all the same, because in Linux a writer between the two deadlocks.
+ * A waiting writer does not hold back readers here (in Linux it does): every schedule that Linux allows is allowed, and some more. Taking
+ * it for read twice is an error all the same, because in Linux a writer between the two deadlocks.
  */
 export interface RwSemaphore {
   readonly lockClass: string

@@ -19,8 +19,8 @@ export type OperationKind =
 /**
  * One marked operation of the running task: what another CPU could observe. It is performed as a whole, in one step.
  *
- * The primitives of this package are written against operations only, so a scheduler decides which task performs which of its operations when
- * without knowing a single primitive.
+ * The primitives of this package are written against operations only, so a scheduler decides which task performs which of its operations
+ * when without knowing a single primitive.
  */
 export interface Operation<T = unknown> {
   readonly kind: OperationKind
@@ -35,8 +35,8 @@ export interface Operation<T = unknown> {
 /**
  * The one seam through which a scheduler takes control.
  *
- * Exactly one task runs at a time. It runs from the operation that it was allowed to perform to its next one; `current` is therefore right at every
- * line of it, as long as it awaits nothing but marked operations.
+ * Exactly one task runs at a time. It runs from the operation that it was allowed to perform to its next one; `current` is therefore right
+ * at every line of it, as long as it awaits nothing but marked operations.
  */
 export interface Scheduler {
   readonly current: Task

@@ -5,8 +5,8 @@ import type { Operation, Scheduler } from './scheduler.ts'
 export interface WaitQueue {
   readonly name: string
   /**
-   * Sleeps until `predicate` is true. It is asked once before sleeping, in the same step that queues the task (so a wake-up cannot be lost), and again after each
-   * wake-up; without a wake-up it is not asked. Linux: `wait_event()`.
+   * Sleeps until `predicate` is true. It is asked once before sleeping, in the same step that queues the task (so a wake-up cannot be
+   * lost), and again after each wake-up; without a wake-up it is not asked. Linux: `wait_event()`.
    */
   until(predicate: () => boolean): Promise<void>
   /** Wakes all that sleep now. */

@@ -8,7 +8,8 @@ export interface Location {
 }
 
 /**
- * Text that cannot be read as what it should be: `FILE:LINE: field: expected …, found …`, without LINE when the file as a whole is meant. `code` is `ERECORDING`.
+ * Text that cannot be read as what it should be: `FILE:LINE: field: expected …, found …`, without LINE when the file as a whole is meant.
+ * `code` is `ERECORDING`.
  */
 export class RecordingError extends MmuNotifierError {
   readonly file: string

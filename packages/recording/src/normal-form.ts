@@ -67,8 +67,8 @@ function area(range: Omit<NormalRange, 'backing'>, backing: Backing, object: unk
 
 /**
  * The normal form of a text of `/proc/PID/maps`: cut at every change of access, backing and offset continuity, equal neighbours joined.
- * What is only a label (`[heap]`, `[stack]`, `[anon:…]`, ` (deleted)`) is left out. Two equal maps have equal normal forms whatever page faults
- * and forks did to `anon_vma`, which decides how many lines the kernel shows.
+ * What is only a label (`[heap]`, `[stack]`, `[anon:…]`, ` (deleted)`) is left out. Two equal maps have equal normal forms whatever page
+ * faults and forks did to `anon_vma`, which decides how many lines the kernel shows.
  */
 export function normalFormOfMaps(map: readonly MapsEntry[], { named }: NormalFormOptions): NormalRange[] {
   return join(map.map((entry) => area(entry, backingOf(entry), entry.inode, named)))
