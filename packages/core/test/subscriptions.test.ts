@@ -308,3 +308,27 @@ test('the data of a notifier has the type of its ops', async () => {
   await notifiers.invalidate({ start: 0, end: 1, event: 'clear' }, async () => undefined)
   expect(seen).toEqual([1, 1])
 })
+
+test('remove of what is dying is refused; after remove the notifier is dying, and has no reference to put', async () => {
+  const { notifiers, ops, log } = rig()
+  const going = await notifiers.insertAndGet({ start: 0, last: 9 }, ops)
+  await going.removeDeferred()
+  expect(await code(going.remove())).toBe('ENOENT: the notifier [0x0, 0x9] is being removed already')
+  await going.put()
+  const removed = await notifiers.insert({ start: 0, last: 9 }, ops)
+  await removed.remove()
+  expect(removed.dying).toBe(true)
+  expect(await code(removed.put())).toContain('more puts than references')
+  expect(log).toEqual(['release 0..9'])
+})
+
+test('a deferred insert that nobody has found is gone and released at once; find sees its exact bounds', async () => {
+  const { notifiers, ops, log } = rig()
+  const tree = await notifiers.lockTree()
+  const unseen = await notifiers.insert({ start: 0, last: 9 }, ops)
+  await unseen.removeDeferred()
+  expect([log, notifiers.outstanding, notifiers.deferred]).toEqual([['release 0..9'], 0, 0])
+  const pending = await notifiers.insert({ start: 10, last: 19 }, ops)
+  expect([await tree.find(ops, 19, 30), await tree.find(ops, 0, 10), await tree.find(ops, 20, 30), await tree.find(ops, 0, 9)]).toEqual([pending, pending, undefined, undefined])
+  await tree.unlock()
+})
