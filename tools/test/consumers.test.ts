@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
@@ -74,10 +74,11 @@ test('every first program runs', () => {
   for (const name of PACKAGES) expect(node(example(name, 'js')), name).not.toBe('')
 })
 
-test('the demo runs from what was packed', () => {
+test('the demo runs from what was packed, and shows what the README says', () => {
   const out = node('node_modules/@mmu-notifier/demo/bin/mmu-notifier.js', 'demo')
-  expect(out).toMatch(/checkpoints equal \/ compared +│ +22 \/ 22/)
-  expect(out).toMatch(/stale translations .* +│ +0 │/)
+  const said = /```text\n([^]*?)```/.exec(readFileSync(join(ROOT, 'README.md'), 'utf8'))?.[1] ?? ''
+  expect(said).toContain('checkpoints equal')
+  for (const line of said.trim().split('\n')) expect(out).toContain(line)
   expect(out).toMatch(/gpu faults {2}releases \[0x100000, 0x107fff\]/)
 })
 
