@@ -120,6 +120,27 @@ test('mirrorPages goes round until no invalidation came between', async () => {
   checkLeaks(mm, [device.mmu])
 })
 
+test('mirrorPages returns when it has programmed, not when it must retry', async () => {
+  const { kernel, mm, area } = await rig()
+  const lock = kernel.mutex('driver.lock')
+  let mapped = 0
+  let retries = 0
+  kernel.on('mmu_notifier:retry', () => { retries++ })
+  const notifier = await mm.notifiers.insert({ start: area, last: area + PAGE_SIZE - 1 }, {
+    invalidate: (n, _, seq) => n.setSeq(seq).then(() => true),
+  })
+  const holder = kernel.spawn('holder', () => lock.with(async () => {
+    await kernel.condResched()
+    await mm.notifiers.invalidate({ start: area, end: area + 1, event: 'clear' }, async () => undefined)
+  }))
+  const host = { kernel, mm, mmu: { map: async () => { mapped++ } } as never }
+  await kernel.condResched()
+  expect(await mirrorPages(host, notifier, lock, { ...mm.pageAt(area), access: 'read' })).toBe(true)
+  await holder.join()
+  expect([mapped, retries]).toEqual([1, 1])
+  await notifier.remove()
+})
+
 test('mirrorPages gives up on a dying notifier', async () => {
   const { kernel, mm, area } = await rig()
   const notifier = await mm.notifiers.insert({ start: area, last: area + PAGE_SIZE - 1 }, { invalidate: async () => true })
