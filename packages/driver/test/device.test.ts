@@ -192,3 +192,31 @@ test('LEAK: entries and notifiers that detach leaves behind', async () => {
     'LEAK  1 notifiers of mm are left after every device was detached',
   ])
 })
+
+test('the STALE oracle counts its looks, ends with unwatch and close, and minds frames and ranges of any size', async () => {
+  const { kernel, mm, area, memory } = await rig()
+  const found: string[] = []
+  const oracle = new StaleOracle(kernel, ({ message }) => { found.push(message) })
+  const device = await Device.attach(kernel, { driver: careless(), mm })
+  oracle.watch(device)
+  await mm.notifiers.invalidate({ start: 2 ** 50, end: 2 ** 50 + PAGE_SIZE, event: 'clear' }, async () => undefined) // beyond what the device can address
+  expect([oracle.checked, found]).toEqual([1, []])
+
+  while (memory.frames.used < 1100) memory.frames.allocate()
+  const late = await mm.mmap(0, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS)
+  await device.touch(late, 'write')
+  await mm.munmap(late, PAGE_SIZE)
+  expect(found.length).toBeGreaterThan(0)
+  expect(oracle.checked).toBe(3) // a frame and a range more
+
+  await device.touch(area, 'write')
+  found.length = 0
+  oracle.unwatch(device)
+  await mm.mprotect(area, PAGE_SIZE, PROT_READ)
+  expect([found, oracle.checked]).toEqual([[], 3])
+  oracle.watch(await Device.attach(kernel, { driver: careless(), mm, name: 'second' }))
+  oracle.close()
+  await mm.munmap(area, PAGE_SIZE)
+  expect([found, oracle.checked]).toEqual([[], 3])
+  expect(() => { oracle.watch(device) }).toThrow('maps pages already: watch it from the start')
+})

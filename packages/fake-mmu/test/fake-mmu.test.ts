@@ -174,3 +174,70 @@ test.each([[-1], [2 ** 49], [Number.NaN]])('the device cannot address %d', async
 test.each([{ tlbEntries: 0 }, { faultEntries: 0 }, { tlbEntries: 1.5 }])('%o is refused', (options) => {
   expect(() => rig(options)).toThrow(RangeError)
 })
+
+test('map programs the valid pages only, and tells of each change', async () => {
+  const { kernel, mmu, frame } = rig()
+  const [a, b] = [frame(1), frame(2)]
+  const seen: string[] = []
+  kernel.on('mmu:entry', (of, address, before, after) => { seen.push(`${of.name} ${address / PAGE_SIZE}: ${before >> PFN_SHIFT} -> ${after >> PFN_SHIFT}`) })
+  kernel.on('mmu:flush', (_, { start, last }) => { seen.push(`flush ${start / PAGE_SIZE}..${(last + 1) / PAGE_SIZE}`) })
+  await mmu.map({ start: 0x1000, end: 0x4000, pfns: Int32Array.of((a << 4) | 1, 0, (b << 4) | 1) })
+  expect(mmu.pageTable.entries).toBe(2)
+  await mmu.map(page(0x1000, a, PFN_VALID)) // the same again: nothing to flush
+  await mmu.unmap(interval(0x1000, 2))
+  expect(seen).toEqual([`gpu 1: 0 -> ${a}`, `gpu 3: 0 -> ${b}`, `gpu 1: ${a} -> ${a}`, `gpu 1: ${a} -> 0`, 'flush 1..3'])
+})
+
+test('a flush waits for accesses to its own pages only', async () => {
+  const acknowledgedEarly = { own: 0, other: 0 }
+  for (let seed = 1; seed <= 100; seed++) {
+    for (const [flushed, kind] of [[0x1000, 'own'], [0x2000, 'other']] as const) {
+      const { kernel, mmu, frame } = rig({}, { seed, probability: 0.5 })
+      await mmu.map(page(0x1000, frame(1)))
+      await mmu.read(0x1000, 1)
+      let inFlight = false
+      const looked = kernel.on('mmu:flush', () => { inFlight = !engine.finished && started })
+      let started = false
+      const engine = kernel.spawn('engine', async () => {
+        started = true
+        await mmu.read(0x1000, 1)
+      })
+      const driver = kernel.spawn('driver', async () => {
+        await kernel.condResched()
+        await mmu.flush(interval(flushed))
+        if (inFlight && !engine.finished) acknowledgedEarly[kind]++
+      })
+      await driver.join()
+      looked()
+      await kernel.idle()
+    }
+  }
+  expect(acknowledgedEarly.other).toBeGreaterThan(acknowledgedEarly.own)
+})
+
+test('waiting for faults ends with a fault, or when told to stop', async () => {
+  const { kernel, mmu } = rig()
+  const events: string[] = []
+  for (const name of ['mmu:fault', 'mmu:replay', 'mmu:cancel'] as const) kernel.on(name, () => { events.push(name) })
+  let stop = false
+  const service = kernel.spawn('service', async () => {
+    await mmu.waitForFaults(() => stop)
+    events.push(`woken with ${mmu.pendingFaults}`)
+    await mmu.takeFaults()
+    await mmu.waitForFaults(() => stop)
+    events.push(`woken with ${mmu.pendingFaults}`)
+  })
+  await kernel.idle()
+  expect(events).toEqual([])
+  const engine = kernel.spawn('engine', () => mmu.touch(0x1000, 'read'))
+  await kernel.idle()
+  expect(events).toEqual(['mmu:fault', 'woken with 1'])
+  stop = true
+  await mmu.interrupt()
+  await service.join()
+  await mmu.replay()
+  await kernel.idle()
+  await mmu.cancel(0x1000, new Error('enough'))
+  await expect(engine.join()).rejects.toThrow('enough')
+  expect(events.slice(2)).toEqual(['woken with 0', 'mmu:replay', 'mmu:fault', 'mmu:cancel'])
+})
