@@ -109,7 +109,7 @@ export class Notifier<Data = unknown> implements IntervalNotifier<Data>, Entry {
       kernel.trace('mmu_notifier:wait', this)
       // Lock-free on purpose: who sees the new value early, while the deferred list is applied, touches nothing of it, and a later
       // invalidation needs the spinlock, so it finds the whole tree.
-      await queue.until(() => protocol.seq !== seq)
+      await queue.until(() => protocol.seq.value !== seq)
     }
     return seq
   }
@@ -158,7 +158,7 @@ export class Notifier<Data = unknown> implements IntervalNotifier<Data>, Entry {
     kernel.trace('mmu_notifier:remove', this)
     const period = await lock.section(() => protocol.remove(this))
     // The period ends and the deferred list is applied in one section, so no look at the sequence falls between the two.
-    if (period !== undefined) await queue.until(() => protocol.seq !== period)
+    if (period !== undefined) await queue.until(() => protocol.seq.value !== period)
     protocol.removed(this)
     forget(this)
   }

@@ -80,7 +80,7 @@ export interface Applied<E extends Entry> {
 }
 
 export class Protocol<E extends Entry = Entry> {
-  seq = 2
+  readonly seq: { value: number }
   active = 0
   readonly #tree = new IntervalTree(4)
   /** By handle of the tree. */
@@ -88,8 +88,13 @@ export class Protocol<E extends Entry = Entry> {
   /** Entries in `pending` or `dying`, in the order in which they were queued. Empty whenever `seq` is even. */
   #deferred: E[] = []
 
+  /** @param seq the sequence number's cell: who waits for the end of a period looks at it without the spinlock. Even. */
+  constructor(seq: { value: number } = { value: 2 }) {
+    this.seq = seq
+  }
+
   get frozen(): boolean {
-    return (this.seq & 1) === 1
+    return (this.seq.value & 1) === 1
   }
 
   /** Intervals in the tree. */
@@ -106,14 +111,14 @@ export class Protocol<E extends Entry = Entry> {
     this.active++
     const handle = this.#tree.findFirst(range.start, range.end - 1)
     if (handle < 0) return undefined
-    this.seq |= 1
+    this.#freeze()
     return this.#entries[handle]
   }
 
   /** The tree is locked for read: like a range that hit something, but nobody is called. */
   lockTree(): void {
     this.active++
-    this.seq |= 1
+    this.#freeze()
   }
 
   /** The next entry of a walk. Without the spinlock: the walker has frozen the tree. */
@@ -129,7 +134,7 @@ export class Protocol<E extends Entry = Entry> {
   end(): Applied<E> | undefined {
     this.active--
     if (this.active > 0 || !this.frozen) return undefined
-    this.seq++
+    this.seq.value++
     const applied = this.#deferred
     this.#deferred = []
     const released: E[] = []
@@ -144,20 +149,20 @@ export class Protocol<E extends Entry = Entry> {
   insert(entry: E): void {
     if (this.active === 0) {
       this.#enter(entry)
-      entry.seq.value = this.seq - 1
+      entry.seq.value = this.seq.value - 1
       return
     }
     if (this.frozen) this.#defer(entry, 'pending')
     else {
-      this.seq |= 1
+      this.#freeze()
       this.#enter(entry)
     }
-    entry.seq.value = this.seq
+    entry.seq.value = this.seq.value
   }
 
   readBegin(entry: E): { seq: number; invalidating: boolean } {
     const seq = entry.seq.value
-    return { seq, invalidating: seq === this.seq }
+    return { seq, invalidating: seq === this.seq.value }
   }
 
   get(entry: E): void {
@@ -190,7 +195,7 @@ export class Protocol<E extends Entry = Entry> {
     this.#assertNotDying(entry)
     if (entry.references !== 1) throw new MmuNotifierError('EBUSY', `remove of ${describe(entry)}: ${entry.references - 1} other references are held`)
     this.#retire(entry, [])
-    return entry.phase === 'dying' ? this.seq : undefined
+    return entry.phase === 'dying' ? this.seq.value : undefined
   }
 
   /** After `remove` and its wait: the owner has it, there is nothing to release. */
@@ -231,6 +236,11 @@ export class Protocol<E extends Entry = Entry> {
     }
     if (best?.phase === 'pending') best.seen = true
     return best
+  }
+
+  /** Written only when it changes: who walks a frozen tree reads it without the spinlock. */
+  #freeze(): void {
+    if (!this.frozen) this.seq.value |= 1
   }
 
   /** Makes the entry leave the tree: now, or with the deferred list. */

@@ -45,7 +45,7 @@ export class NotifierSubscriptions {
       lock: kernel.spinLock('mmu_notifier_subscriptions_lock'),
       map: kernel.lockMap('mmu_notifier_invalidate_range_start'),
       queue: kernel.waitQueue('mmu_notifier_subscriptions_wq'),
-      protocol: new Protocol<Notifier>(),
+      protocol: new Protocol<Notifier>(kernel.cell('mmu_notifier_seq', 2)),
       create: (interval, ops, data) => this.#create(interval, ops, data),
       register: (notifier) => this.#outstanding.add(notifier),
       forget: (notifier) => this.#outstanding.delete(notifier),
@@ -66,7 +66,7 @@ export class NotifierSubscriptions {
 
   /** The address space's sequence number now; odd while the tree is frozen. For looking, not for deciding. */
   get seq(): number {
-    return this.#context.protocol.seq
+    return this.#context.protocol.seq.value
   }
 
   /** Invalidations and tree locks that have started and not ended. For looking. */
@@ -226,7 +226,7 @@ export class NotifierSubscriptions {
     notifier.assertAlive('the walk of an invalidation')
     kernel.trace('mmu_notifier:invalidate', notifier, range)
     try {
-      return await notifier.ops.invalidate(notifier, range, protocol.seq)
+      return await notifier.ops.invalidate(notifier, range, protocol.seq.value)
     } catch (error) {
       // An errno would be taken for that of the system call that invalidates.
       if (!isErrno(error)) throw error

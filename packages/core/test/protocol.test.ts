@@ -20,11 +20,11 @@ describe('the time lines of the specification', () => {
     const x = live(p, 0, 4095)
     expect(p.readBegin(x)).toEqual({ seq: 1, invalidating: false })
     expect(p.start({ start: 0, end: 4096 })).toBe(x)
-    expect([p.active, p.seq]).toEqual([1, 3])
-    x.seq.value = p.seq
+    expect([p.active, p.seq.value]).toEqual([1, 3])
+    x.seq.value = p.seq.value
     expect(p.readBegin(x)).toEqual({ seq: 3, invalidating: true })
     expect(p.end()).toEqual({ applied: [], released: [] })
-    expect([p.active, p.seq]).toEqual([0, 4])
+    expect([p.active, p.seq.value]).toEqual([0, 4])
     expect(p.readBegin(x)).toEqual({ seq: 3, invalidating: false })
   })
 
@@ -33,26 +33,26 @@ describe('the time lines of the specification', () => {
     const x = live(p, 0, 4095)
     live(p, 8192, 12287)
     p.start({ start: 0, end: 4096 })
-    x.seq.value = p.seq
+    x.seq.value = p.seq.value
     p.start({ start: 8192, end: 8193 })
-    expect(p.seq).toBe(3)
+    expect(p.seq.value).toBe(3)
     expect(p.end()).toBeUndefined()
     expect(p.readBegin(x).invalidating).toBe(true)
     expect(p.end()).toBeDefined()
-    expect(p.seq).toBe(4)
+    expect(p.seq.value).toBe(4)
   })
 
   test('T3: an insert during an invalidation that hit nothing is in the tree at once, and born under it', () => {
     const p = new Protocol()
     expect(p.start({ start: 0, end: 4096 })).toBeUndefined()
-    expect(p.seq).toBe(2)
+    expect(p.seq.value).toBe(2)
     const x = live(p, 0, 4095)
-    expect([p.seq, x.seq.value, x.phase]).toEqual([3, 3, 'live'])
+    expect([p.seq.value, x.seq.value, x.phase]).toEqual([3, 3, 'live'])
     expect(p.start({ start: 0, end: 4096 })).toBe(x)
     p.end()
     expect(p.readBegin(x).invalidating).toBe(true)
     p.end()
-    expect([p.seq, p.readBegin(x).invalidating]).toEqual([4, false])
+    expect([p.seq.value, p.readBegin(x).invalidating]).toEqual([4, false])
   })
 
   test('T4: an insert that is still deferred is removed without a wait', () => {
@@ -173,7 +173,7 @@ describe('find and batch', () => {
     const x = live(p, 0, 0x2fff)
     const [left, right] = [entry(0, 0xfff), entry(0x2000, 0x2fff)]
     p.start({ start: 0x1000, end: 0x2000 })
-    x.seq.value = p.seq
+    x.seq.value = p.seq.value
     p.batch({ remove: [x], insert: [left, right] })
     expect([left.seq.value, right.seq.value]).toEqual([3, 3])
     expect(p.start({ start: 0x2000, end: 0x2001 })).toBe(x)
@@ -201,8 +201,8 @@ test('even means thawed: no deferred operation, and the number never comes back'
     p.lockTree()
     live(p, i, i + 1)
     p.end()
-    expect([p.frozen, p.deferred.length, p.active, seen.has(p.seq)]).toEqual([false, 0, 0, false])
-    seen.add(p.seq)
+    expect([p.frozen, p.deferred.length, p.active, seen.has(p.seq.value)]).toEqual([false, 0, 0, false])
+    seen.add(p.seq.value)
   }
   expect(p.size).toBe(100)
 })

@@ -1,10 +1,12 @@
 import { KernelCell, type Cell } from './cell.ts'
 import { Lockdep } from './lockdep.ts'
+import { LockOrder } from './lock-order.ts'
 import { LockMap } from './lock-map.ts'
 import { KernelMutex, type Mutex } from './mutex.ts'
 import { KernelRefcount, type Refcount } from './refcount.ts'
 import { RunToBlock, type Preemption } from './run-to-block.ts'
 import { KernelRwSemaphore, type RwSemaphore } from './rw-semaphore.ts'
+import type { Scheduler, SchedulerParts, Target } from './scheduler.ts'
 import { KernelSpinLock, type SpinLock } from './spin-lock.ts'
 import type { Task } from './task.ts'
 import { Tracer, type TraceEvents } from './trace.ts'
@@ -28,6 +30,11 @@ export interface Kernel {
   idle(): Promise<void>
   /** Offers the CPU to one other task that can run. Linux: `cond_resched()`. */
   condResched(): Promise<void>
+  /**
+   * Ends a turn of a retry loop that changed nothing and will see the same until another task writes what it read. Freely running it offers the CPU, as `condResched` does; a
+   * scheduler that explores lets the task sleep until such a write, so the loop ends. Linux: `cpu_relax()`.
+   */
+  cpuRelax(): Promise<void>
   spinLock(lockClass: string): SpinLock
   mutex(lockClass: string): Mutex
   rwSemaphore(lockClass: string): RwSemaphore
@@ -51,22 +58,31 @@ export interface Kernel {
 export interface KernelOptions {
   /** Switch tasks at random places too, reproducibly; without it a task runs until it has to wait. */
   readonly preemption?: Preemption
+  /** Another scheduler than the free-running one, which `preemption` is for. */
+  readonly scheduler?: (parts: SchedulerParts) => Scheduler
+  /** The order of lock classes, when kernels are to share it; `false` leaves it unchecked. By default each kernel has its own. */
+  readonly lockOrder?: LockOrder | false
 }
 
-/** A kernel that runs freely: uncontended operations are resolved promises, a task runs until it has to wait. */
+/** A kernel; unless told otherwise it runs freely: uncontended operations are resolved promises, a task runs until it has to wait. */
 export function createKernel(options: KernelOptions = {}): Kernel {
   const tracer = new Tracer()
-  const lockdep = new Lockdep()
-  const scheduler = new RunToBlock(tracer, lockdep, options.preemption)
-  return new FreeKernel(scheduler, lockdep, tracer)
+  const { lockOrder = new LockOrder() } = options
+  const lockdep = new Lockdep(lockOrder || undefined)
+  const parts: SchedulerParts = {
+    held: (task) => lockdep.held(task),
+    trace: (name, task) => { tracer.emit(name, [task]) },
+  }
+  const scheduler = options.scheduler?.(parts) ?? new RunToBlock(parts, options.preemption)
+  return new ScheduledKernel(scheduler, lockdep, tracer)
 }
 
-class FreeKernel implements Kernel {
-  readonly #scheduler: RunToBlock
+class ScheduledKernel implements Kernel {
+  readonly #scheduler: Scheduler
   readonly #lockdep: Lockdep
   readonly #tracer: Tracer
 
-  constructor(scheduler: RunToBlock, lockdep: Lockdep, tracer: Tracer) {
+  constructor(scheduler: Scheduler, lockdep: Lockdep, tracer: Tracer) {
     this.#scheduler = scheduler
     this.#lockdep = lockdep
     this.#tracer = tracer
@@ -92,16 +108,20 @@ class FreeKernel implements Kernel {
     return this.#scheduler.condResched()
   }
 
+  cpuRelax(): Promise<void> {
+    return this.#scheduler.cpuRelax()
+  }
+
   spinLock(lockClass: string): SpinLock {
-    return new KernelSpinLock(this.#scheduler, this.#lockdep, lockClass)
+    return this.#made(new KernelSpinLock(this.#scheduler, this.#lockdep, lockClass))
   }
 
   mutex(lockClass: string): Mutex {
-    return new KernelMutex(this.#scheduler, this.#lockdep, lockClass)
+    return this.#made(new KernelMutex(this.#scheduler, this.#lockdep, lockClass))
   }
 
   rwSemaphore(lockClass: string): RwSemaphore {
-    return new KernelRwSemaphore(this.#scheduler, this.#lockdep, lockClass)
+    return this.#made(new KernelRwSemaphore(this.#scheduler, this.#lockdep, lockClass))
   }
 
   lockMap(lockClass: string): LockMap {
@@ -109,15 +129,15 @@ class FreeKernel implements Kernel {
   }
 
   waitQueue(name: string): WaitQueue {
-    return new KernelWaitQueue(this.#scheduler, this.#lockdep, name)
+    return this.#made(new KernelWaitQueue(this.#scheduler, this.#lockdep, name))
   }
 
   refcount(name: string, initial: number): Refcount {
-    return new KernelRefcount(this.#scheduler, name, initial)
+    return this.#made(new KernelRefcount(this.#scheduler, name, initial))
   }
 
   cell<T>(name: string, value: T): Cell<T> {
-    return new KernelCell(this.#scheduler, name, value)
+    return this.#made(new KernelCell(this.#scheduler, name, value))
   }
 
   mightSleep(what: string): void {
@@ -134,5 +154,10 @@ class FreeKernel implements Kernel {
 
   on(name: string, listener: (...args: never[]) => void): () => void {
     return this.#tracer.on(name, listener)
+  }
+
+  #made<P extends Target>(primitive: P): P {
+    this.#scheduler.created?.(primitive)
+    return primitive
   }
 }

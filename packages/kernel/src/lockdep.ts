@@ -1,4 +1,5 @@
 import { MmuNotifierError } from './errors.ts'
+import type { LockOrder } from './lock-order.ts'
 import type { Task } from './task.ts'
 
 /** A lock that a task holds. */
@@ -23,13 +24,17 @@ export interface Acquisition extends HeldLock {
 }
 
 /**
- * The lock validator: a graph of lock *classes*. An edge A -> B says that some task once took B while it held A. A cycle is reported when
- * its last edge appears, although nothing has deadlocked. Linux: lockdep.
+ * The lock validator: who holds what, and the order of lock classes. A cycle of orders is reported when its last edge appears, although
+ * nothing has deadlocked. Linux: lockdep.
  */
 export class Lockdep {
-  /** after[A][B] is the name of the task that first took B under A. It only grows, over all tasks and for the life of the kernel. */
-  readonly #after = new Map<string, Map<string, string>>()
+  readonly #lockOrder: LockOrder | undefined
   readonly #held = new WeakMap<Task, HeldLock[]>()
+
+  /** @param lockOrder undefined to leave the order unchecked */
+  constructor(lockOrder: LockOrder | undefined) {
+    this.#lockOrder = lockOrder
+  }
 
   held(task: Task): readonly HeldLock[] {
     return this.#held.get(task) ?? []
@@ -40,7 +45,7 @@ export class Lockdep {
     for (const held of this.held(task)) {
       if (lock.recursive && held.lockClass === lock.lockClass && held.mode === 'read') continue
       if (held.lock === lock.lock) this.#fail(task, `takes ${lock.lockClass} again, which it already holds for ${held.mode}: it would wait for itself`)
-      if (lock.tryLock) continue
+      if (lock.tryLock || !this.#lockOrder) continue
       if (held.lockClass === lock.lockClass) {
         if (lock.nested) continue
         this.#fail(task, `takes a second lock of class ${lock.lockClass}: two tasks doing so in opposite order deadlock`)
@@ -75,30 +80,10 @@ export class Lockdep {
   }
 
   #order(task: Task, first: string, then: string): void {
-    let after = this.#after.get(first)
-    if (!after) this.#after.set(first, (after = new Map<string, string>()))
-    if (after.has(then)) return
-    const back = this.#path(then, first)
-    if (back) {
-      const chain = back.map((lockClass, i) => {
-        const next = back[i + 1]
-        return next === undefined ? '' : `\n  ${lockClass} -> ${next} (first by ${this.#after.get(lockClass)?.get(next) ?? '?'})`
-      })
-      this.#fail(task, `takes ${then} while it holds ${first}, but the other order exists:${chain.join('')}\n  ${first} -> ${then} (now, by ${task.name})`)
-    }
-    after.set(then, task.name)
-  }
-
-  /** The classes from `from` to `to`, both included, along recorded edges. */
-  #path(from: string, to: string, seen = new Set<string>()): string[] | undefined {
-    if (from === to) return [to]
-    seen.add(from)
-    for (const next of this.#after.get(from)?.keys() ?? []) {
-      if (seen.has(next)) continue
-      const rest = this.#path(next, to, seen)
-      if (rest) return [from, ...rest]
-    }
-    return undefined
+    const back = this.#lockOrder?.add(first, then, task.name)
+    if (!back) return
+    const chain = back.map((edge) => `\n  ${edge}`).join('')
+    this.#fail(task, `takes ${then} while it holds ${first}, but the other order exists:${chain}\n  ${first} -> ${then} (now, by ${task.name})`)
   }
 
   #fail(task: Task, what: string): never {

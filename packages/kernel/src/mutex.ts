@@ -36,12 +36,17 @@ export class KernelMutex extends Lock implements Mutex {
     this.#lock = {
       kind: 'lock',
       object: lockClass,
+      target: this,
+      access: 'acquire',
       enabled: () => this.#owner === undefined,
       perform: () => { this.#owner = this.acquired(this.#hold) },
     }
     this.#tryLock = {
       kind: 'trylock',
       object: lockClass,
+      target: this,
+      access: 'write',
+      changes: (owned) => owned === false,
       enabled: () => true,
       perform: () => {
         if (this.#owner) return false
@@ -52,12 +57,18 @@ export class KernelMutex extends Lock implements Mutex {
     this.#unlock = {
       kind: 'unlock',
       object: lockClass,
+      target: this,
+      access: 'release',
       enabled: () => true,
       perform: () => {
         this.released()
         this.#owner = undefined
       },
     }
+  }
+
+  get state(): boolean {
+    return this.#owner !== undefined
   }
 
   lock(): Promise<void> {

@@ -30,6 +30,10 @@ export class KernelRefcount implements Refcount {
     return this.#value
   }
 
+  get state(): number {
+    return this.#value
+  }
+
   get(): Promise<void> {
     return this.#update(() => {
       if (this.#value === 0) throw this.#error('get at 0: the object is going or gone')
@@ -53,7 +57,15 @@ export class KernelRefcount implements Refcount {
   }
 
   #update<T>(perform: () => T): Promise<T> {
-    return this.#scheduler.step({ kind: 'update', object: this.name, enabled: () => true, perform })
+    return this.#scheduler.step({
+      kind: 'update',
+      object: this.name,
+      target: this,
+      access: 'write',
+      changes: (count) => count !== 0,
+      enabled: () => true,
+      perform,
+    })
   }
 
   #error(what: string): MmuNotifierError {

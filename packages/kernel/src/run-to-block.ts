@@ -1,8 +1,7 @@
 import { MmuNotifierError } from './errors.ts'
-import type { HeldLock, Lockdep } from './lockdep.ts'
-import type { Operation, Scheduler } from './scheduler.ts'
+import type { HeldLock } from './lockdep.ts'
+import type { Operation, Scheduler, SchedulerParts } from './scheduler.ts'
 import type { Task } from './task.ts'
-import type { Tracer } from './trace.ts'
 
 /** Switches tasks at operations that need not wait, at random. */
 export interface Preemption {
@@ -22,21 +21,21 @@ class ScheduledTask implements Task {
   readonly id: number
   readonly name: string
   readonly #scheduler: RunToBlock
-  readonly #lockdep: Lockdep
+  readonly #parts: SchedulerParts
   finished = false
   waiter: Waiter | undefined
   /** What the body threw. */
   failure: unknown
 
-  constructor(id: number, name: string, scheduler: RunToBlock, lockdep: Lockdep) {
+  constructor(id: number, name: string, scheduler: RunToBlock, parts: SchedulerParts) {
     this.id = id
     this.name = name
     this.#scheduler = scheduler
-    this.#lockdep = lockdep
+    this.#parts = parts
   }
 
   get held(): readonly HeldLock[] {
-    return this.#lockdep.held(this)
+    return this.#parts.held(this)
   }
 
   get waitsFor(): Operation | undefined {
@@ -47,6 +46,8 @@ class ScheduledTask implements Task {
     return this.#scheduler.step({
       kind: 'join',
       object: this.name,
+      target: this,
+      access: 'none',
       enabled: () => this.finished,
       perform: () => {
         if (this.#scheduler.takeFailure(this)) throw this.failure
@@ -65,8 +66,7 @@ class ScheduledTask implements Task {
  */
 export class RunToBlock implements Scheduler {
   readonly #main: ScheduledTask
-  readonly #tracer: Tracer
-  readonly #lockdep: Lockdep
+  readonly #parts: SchedulerParts
   readonly #preemption: Preemption | undefined
   #random: number
   #running: ScheduledTask | undefined
@@ -80,12 +80,11 @@ export class RunToBlock implements Scheduler {
   /** Tasks whose error nobody has seen yet. */
   readonly #failed = new Set<ScheduledTask>()
 
-  constructor(tracer: Tracer, lockdep: Lockdep, preemption?: Preemption) {
-    this.#tracer = tracer
-    this.#lockdep = lockdep
+  constructor(parts: SchedulerParts, preemption?: Preemption) {
+    this.#parts = parts
     this.#preemption = preemption
     this.#random = (preemption?.seed ?? 0) | 0
-    this.#main = new ScheduledTask(0, 'main', this, lockdep)
+    this.#main = new ScheduledTask(0, 'main', this, parts)
     this.#running = this.#main
     this.#live = [this.#main]
   }
@@ -99,10 +98,10 @@ export class RunToBlock implements Scheduler {
   }
 
   spawn(name: string, body: () => Promise<void>): Task {
-    const task = new ScheduledTask(this.#nextId++, name, this, this.#lockdep)
+    const task = new ScheduledTask(this.#nextId++, name, this, this.#parts)
     this.#live.push(task)
-    this.#tracer.emit('sched:spawn', [task])
-    const start: Operation = { kind: 'start', object: name, enabled: () => true, perform: () => undefined }
+    this.#parts.trace('sched:spawn', task)
+    const start: Operation = { kind: 'start', object: name, target: task, access: 'none', enabled: () => true, perform: () => undefined }
     void this.#park(task, start)
       .then(body)
       .catch((error: unknown) => {
@@ -112,7 +111,7 @@ export class RunToBlock implements Scheduler {
       .then(() => {
         task.finished = true
         this.#live = this.#live.filter((other) => other !== task)
-        this.#tracer.emit('sched:exit', [task])
+        this.#parts.trace('sched:exit', task)
         this.#dispatch()
       })
     return task
@@ -144,7 +143,12 @@ export class RunToBlock implements Scheduler {
 
   /** Goes to the end of the queue, if another task can run. */
   condResched(): Promise<void> {
-    return this.#wait(this.#running ?? this.#main, { kind: 'yield', object: 'the CPU', enabled: () => true, perform: () => undefined })
+    const task = this.#running ?? this.#main
+    return this.#wait(task, { kind: 'yield', object: 'the CPU', target: task, access: 'none', enabled: () => true, perform: () => undefined })
+  }
+
+  cpuRelax(): Promise<void> {
+    return this.condResched()
   }
 
   external<T>(promise: PromiseLike<T>): Promise<T> {
@@ -162,6 +166,8 @@ export class RunToBlock implements Scheduler {
     return this.step({
       kind: 'external',
       object: 'promise',
+      target: promise,
+      access: 'none',
       enabled: () => outcome !== undefined,
       perform: () => {
         if (outcome && 'value' in outcome) return outcome.value
@@ -176,6 +182,8 @@ export class RunToBlock implements Scheduler {
     return this.step({
       kind: 'idle',
       object: 'every other task',
+      target: self,
+      access: 'none',
       enabled: () => !this.#waiting.some((task) => task !== self && task.waiter?.operation.kind !== 'idle' && task.waiter?.operation.enabled()),
       perform: () => {
         const [failed] = this.#failed

@@ -40,6 +40,8 @@ export class KernelRwSemaphore extends Lock implements RwSemaphore {
     this.#lockRead = {
       kind: 'lock',
       object: `${lockClass} (read)`,
+      target: this,
+      access: 'acquireShared',
       enabled: () => !this.#written,
       perform: () => {
         this.acquired(this.#reader)
@@ -49,6 +51,8 @@ export class KernelRwSemaphore extends Lock implements RwSemaphore {
     this.#lockWrite = {
       kind: 'lock',
       object: lockClass,
+      target: this,
+      access: 'acquire',
       enabled: () => !this.#written && this.#readers === 0,
       perform: () => {
         this.acquired(this.#writer)
@@ -66,25 +70,27 @@ export class KernelRwSemaphore extends Lock implements RwSemaphore {
   }
 
   unlockRead(): Promise<void> {
-    return this.#unlock(() => this.#readers--)
+    return this.#unlock('releaseShared', () => this.#readers--)
   }
 
   unlockWrite(): Promise<void> {
-    return this.#unlock(() => { this.#written = false })
+    return this.#unlock('release', () => { this.#written = false })
   }
 
   downgrade(): Promise<void> {
-    return this.#unlock(() => {
+    return this.#unlock('downgrade', () => {
       this.#written = false
       this.#readers++
       this.acquired(this.#reader)
     })
   }
 
-  #unlock(perform: () => void): Promise<void> {
+  #unlock(access: 'release' | 'releaseShared' | 'downgrade', perform: () => void): Promise<void> {
     return this.scheduler.step({
       kind: 'unlock',
       object: this.lockClass,
+      target: this,
+      access,
       enabled: () => true,
       perform: () => {
         this.released()

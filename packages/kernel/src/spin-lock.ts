@@ -30,14 +30,16 @@ export class KernelSpinLock extends Lock implements SpinLock {
   constructor(scheduler: Scheduler, lockdep: Lockdep, lockClass: string) {
     super(scheduler, lockdep, lockClass)
     this.#hold = { lock: this, lockClass, mode: 'write', spins: true }
-    this.#lock = { kind: 'lock', object: lockClass, enabled: this.#free, perform: () => { this.#take() } }
-    this.#unlock = { kind: 'unlock', object: lockClass, enabled: () => true, perform: () => { this.#give() } }
+    this.#lock = { kind: 'lock', object: lockClass, target: this, access: 'acquire', enabled: this.#free, perform: () => { this.#take() } }
+    this.#unlock = { kind: 'unlock', object: lockClass, target: this, access: 'release', enabled: () => true, perform: () => { this.#give() } }
   }
 
   section<T>(body: () => Immediate<T>): Promise<T> {
     return this.ordered<T>(this.#hold, {
       kind: 'section',
       object: this.lockClass,
+      target: this,
+      access: 'acquire',
       enabled: this.#free,
       perform: () => {
         this.#take()

@@ -6,7 +6,8 @@ export interface WaitQueue {
   readonly name: string
   /**
    * Sleeps until `predicate` is true. It is asked once before sleeping, in the same step that queues the task (so a wake-up cannot be
-   * lost), and again after each wake-up; without a wake-up it is not asked. Linux: `wait_event()`.
+   * lost), and again after each wake-up; without a wake-up it is not asked. It reads cells, or what only the
+   * operations on this queue change: a checker sees nothing else. Linux: `wait_event()`.
    */
   until(predicate: () => boolean): Promise<void>
   /** Wakes all that sleep now. */
@@ -27,6 +28,8 @@ export class KernelWaitQueue implements WaitQueue {
     this.#wake = {
       kind: 'wake',
       object: name,
+      target: this,
+      access: 'write',
       enabled: () => true,
       perform: () => {
         for (const sleeper of this.#sleepers) sleeper.woken = true
@@ -41,6 +44,9 @@ export class KernelWaitQueue implements WaitQueue {
     const check: Operation<boolean> = {
       kind: 'wait',
       object: this.name,
+      target: this,
+      access: 'read',
+      ready: predicate,
       enabled: () => sleeper.woken,
       perform: () => {
         if (predicate()) return true
