@@ -2,6 +2,7 @@
 export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   'interval-tree': [],
   kernel: [],
+  explore: ['kernel'],
   core: ['interval-tree', 'kernel'],
   mm: ['interval-tree', 'kernel', 'core'],
   'fake-mmu': ['kernel', 'mm'],

@@ -1,0 +1,92 @@
+import type { Director, Outcome, Situation } from './engine.ts'
+import { dependent, type Event } from './event.ts'
+import type { Trace } from './trace.ts'
+
+/** One state on the way to where the exploration is. */
+export interface Node<Plan> {
+  /** The task whose step from here is being explored. */
+  chosen: number
+  /** What need not be explored from here: done already, or covered from a state before. Events that are possible here. */
+  readonly sleep: Event[]
+  readonly plan: Plan
+}
+
+/**
+ * Walks the tree of choices depth first, each execution from the beginning. What is to be explored from a node is the business of subclasses; sleep sets (Godefroid,
+ * 1996) are kept here, for those that use them.
+ */
+export abstract class DepthFirst<Plan> implements Director {
+  protected readonly trace: Trace
+  protected readonly nodes: Node<Plan>[] = []
+  readonly #sleeps: boolean
+  abstract readonly wantsRaces: boolean
+  prefix = 0
+  /** Executions that ended, and were not dropped by `assume`. */
+  complete = 0
+  /** Executions that were given up because every task slept: they were not needed. */
+  blocked = 0
+  #fresh = true
+
+  constructor(trace: Trace, sleeps: boolean) {
+    this.trace = trace
+    this.#sleeps = sleeps
+  }
+
+  /** Prepares the next execution. @returns false when everything has been explored */
+  next(): boolean {
+    if (this.#fresh) {
+      this.#fresh = false
+      this.nodes.length = 0
+      this.prefix = 0
+      this.complete = 0
+      this.blocked = 0
+      return true
+    }
+    for (;;) {
+      const node = this.nodes.at(-1)
+      if (!node) return false
+      const done = this.trace.events[this.nodes.length - 1]
+      if (done && this.#sleeps) node.sleep.push(done)
+      const chosen = this.again(node)
+      if (chosen >= 0) {
+        node.chosen = chosen
+        this.prefix = this.nodes.length - 1
+        return true
+      }
+      this.nodes.pop()
+    }
+  }
+
+  choose(situation: Situation): number {
+    const { step, enabled } = situation
+    const known = this.nodes[step]
+    if (known) return known.chosen
+    const last = this.trace.events[step - 1]
+    const above = this.nodes[step - 1]?.sleep ?? []
+    const sleep = last ? above.filter((event) => !dependent(event, last)) : []
+    const awake = sleep.length === 0 ? enabled : enabled.filter((task) => !sleep.some((event) => event.task === task))
+    const node = this.first(situation, awake, sleep)
+    if (!node) return -1
+    this.nodes.push(node)
+    return node.chosen
+  }
+
+  performed?(position: number, races: readonly number[]): void
+
+  /** The execution is over. */
+  finished({ end }: Outcome): void {
+    if (end === 'abandoned') this.blocked++
+    else if (end !== 'assumed') this.complete++
+  }
+
+  /** Begins again after this execution. */
+  protected restart(): void {
+    this.#fresh = true
+  }
+
+  /** A new node. @returns undefined when no task is left to choose: all sleep */
+  protected abstract first(situation: Situation, awake: readonly number[], sleep: Event[]): Node<Plan> | undefined
+
+  /** What else is to be explored from `node`, whose last choice is done. @returns a task, or -1 for nothing */
+  protected abstract again(node: Node<Plan>): number
+}

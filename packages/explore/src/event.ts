@@ -1,0 +1,60 @@
+import type { OperationKind } from '@mmu-notifier/kernel'
+import { COMMUTE, MODE, relation } from './access.ts'
+import { item } from './item.ts'
+
+/**
+ * One performed operation. What it did does not depend on the order of events that commute, so an event recorded in one execution
+ * stands for the same one in every execution that begins with an equivalent prefix.
+ */
+export interface Event {
+  /** The task that performed it; tasks are numbered from 0, in every execution alike. */
+  readonly task: number
+  /** Its place among the events of its task, from 0. */
+  readonly index: number
+  readonly kind: OperationKind
+  /** For reports. */
+  readonly name: string
+  /** What it touched: objects, numbered alike in every execution, each once. The operation's own target first. */
+  readonly objects: readonly number[]
+  /** How, by position in `objects`. */
+  readonly modes: readonly number[]
+  /** The state of each object before it; for a `relax`, which of the task's events first looked at the object in the turn that it ends. */
+  readonly before: readonly unknown[]
+  /** See `Operation.changes`; of `objects[0]`. */
+  readonly changes: ((state: unknown) => boolean) | undefined
+  /** What woke, started or was joined by it: it could not have come before these. */
+  readonly after: readonly Event[]
+}
+
+/** True when `later` depends on `earlier`, by program order, a conflict or a wait. The relation is not transitive. */
+export function depends(earlier: Event, later: Event): boolean {
+  return earlier.task === later.task || later.after.includes(earlier) || conflict(earlier, later)
+}
+
+/** True when two events of different tasks, neither of which enables the other, do not commute. */
+export function conflict(earlier: Event, later: Event): boolean {
+  const { objects, modes } = earlier
+  for (let i = 0; i < objects.length; i++) {
+    const j = later.objects.indexOf(item(objects, i))
+    if (j >= 0 && relation(item(modes, i), item(later.modes, j)) !== COMMUTE) return true
+  }
+  return false
+}
+
+/** As {@link conflict}, for two events of which neither is known to come first. */
+export function dependent(a: Event, b: Event): boolean {
+  return conflict(a, b) || conflict(b, a)
+}
+
+/**
+ * `event` as it would be where `before` was performed, before `before`: an update that failed may succeed there, and the other way round. Its
+ * other objects are taken as they were.
+ */
+export function predict(event: Event, before: Event): Event {
+  const [object] = event.objects
+  if (!event.changes || object === undefined) return event
+  const at = before.objects.indexOf(object)
+  if (at < 0) return event
+  const mode = event.changes(before.before[at]) ? MODE.write : MODE.read
+  return mode === event.modes[0] ? event : { ...event, modes: [mode, ...event.modes.slice(1)] }
+}

@@ -1,0 +1,53 @@
+import { DepthFirst, type Node } from './depth-first.ts'
+import type { Situation } from './engine.ts'
+import type { Event } from './event.ts'
+import type { Trace } from './trace.ts'
+import { item } from './item.ts'
+
+interface Rest {
+  /** Tasks to be chosen here later. */
+  readonly tasks: number[]
+}
+
+export interface ExhaustiveOptions {
+  /** Leave out what sleep sets show to be equivalent. Without them every interleaving is executed. */
+  readonly sleepSets: boolean
+  /** At most so many switches away from a task that could go on; no limit by default. Not with sleep sets: they may lead to the bounded schedule. */
+  readonly preemptions?: number
+}
+
+/** Every interleaving, or every one with few preemptions (Musuvathi, Qadeer, Iterative Context Bounding, PLDI 2007). */
+export class Exhaustive extends DepthFirst<Rest> {
+  readonly wantsRaces: boolean = false
+  readonly #preemptions: number
+  /** By step: preemptions before it. */
+  readonly #spent: number[] = [0]
+  /** True once the limit has kept a task from being chosen. */
+  bounded = false
+
+  constructor(trace: Trace, { sleepSets, preemptions = Infinity }: ExhaustiveOptions) {
+    super(trace, sleepSets)
+    this.#preemptions = preemptions
+  }
+
+  override choose(situation: Situation): number {
+    const { enabled, last, step } = situation
+    const chosen = super.choose(situation)
+    this.#spent[step + 1] = (item(this.#spent, step)) + (chosen !== last && enabled.includes(last) ? 1 : 0)
+    return chosen
+  }
+
+  protected override first({ last, step, enabled }: Situation, awake: readonly number[], sleep: Event[]): Node<Rest> | undefined {
+    let tasks = [...awake]
+    if (enabled.includes(last) && (item(this.#spent, step)) >= this.#preemptions) {
+      if (tasks.length > 1) this.bounded = true
+      tasks = tasks.filter((task) => task === last)
+    } else if (tasks.includes(last)) tasks = [last, ...tasks.filter((task) => task !== last)]
+    const chosen = tasks.shift()
+    return chosen === undefined ? undefined : { chosen, sleep, plan: { tasks } }
+  }
+
+  protected override again({ plan }: Node<Rest>): number {
+    return plan.tasks.shift() ?? -1
+  }
+}

@@ -1,0 +1,5 @@
+export { explore, replay, type Exploration, type ExploreOptions, type RunOptions, type Strategy } from './explore.ts'
+export { assume } from './failure.ts'
+export type { Counterexample, Step } from './report.ts'
+export type { Scenario } from './scenario.ts'
+export type { Deviation } from './schedule.ts'

@@ -1,0 +1,44 @@
+import { alters } from './access.ts'
+import { item } from './item.ts'
+
+/**
+ * What an operation has been seen to touch beside its own target, in any execution: the cells of a section or a predicate.
+ *
+ * Which cells a section touches can depend on what it finds in them, and then two operations that commute in one state do not in another. So each
+ * counts as touching all that it ever touched. When that grows, a reduction that was planned with less begins again.
+ */
+export class Reach {
+  /** By task, index among its events, and target. */
+  readonly #touched = new Map<number, { readonly objects: number[]; readonly modes: number[] }>()
+  /** Grows with what is known. */
+  version = 0
+
+  get(task: number, index: number, target: number): { readonly objects: readonly number[]; readonly modes: readonly number[] } | undefined {
+    return this.#touched.get(keyOf(task, index, target))
+  }
+
+  /** The operation touched all of these; the first is its own target. */
+  learn(task: number, index: number, objects: readonly number[], modes: readonly number[]): void {
+    if (objects.length < 2) return
+    const key = keyOf(task, index, item(objects, 0))
+    let touched = this.#touched.get(key)
+    if (!touched) this.#touched.set(key, (touched = { objects: [], modes: [] }))
+    for (let i = 1; i < objects.length; i++) {
+      const object = item(objects, i)
+      const mode = item(modes, i)
+      const at = touched.objects.indexOf(object)
+      if (at < 0) {
+        touched.objects.push(object)
+        touched.modes.push(mode)
+        this.version++
+      } else if (alters(mode) && !alters(item(touched.modes, at))) {
+        touched.modes[at] = mode
+        this.version++
+      }
+    }
+  }
+}
+
+function keyOf(task: number, index: number, target: number): number {
+  return (task * 2 ** 20 + index) * 2 ** 20 + target
+}

@@ -1,0 +1,206 @@
+import type { Operation, Target } from '@mmu-notifier/kernel'
+import { MODE } from './access.ts'
+import type { Director } from './engine.ts'
+import type { Event } from './event.ts'
+import type { Failure } from './failure.ts'
+import { Footprint } from './footprint.ts'
+import type { Identities } from './identities.ts'
+import { PlainAccesses, type Clash } from './plain-accesses.ts'
+import type { ExploredTask } from './task.ts'
+import type { Reach } from './reach.ts'
+import type { Trace } from './trace.ts'
+import { item } from './item.ts'
+
+const NOTHING: readonly Event[] = []
+
+/** What an engine keeps from one execution to the next. */
+export interface Memory {
+  readonly trace: Trace
+  readonly objectIds: Identities
+  readonly taskNames: readonly string[]
+  readonly reach: Reach
+  /** Some task ended a turn of a retry loop. */
+  relaxes: boolean
+}
+
+/**
+ * Writes the events of one execution into the trace, and checks on the way: that a repeated prefix is repeated, and that plain accesses are ordered. It
+ * does not care how tasks are suspended and resumed.
+ */
+export class Recorder {
+  readonly trace: Trace
+  readonly #director: Director
+  readonly #identities: Identities
+  readonly #taskNames: readonly string[]
+  readonly #trylockWrites: boolean
+  readonly #memory: Memory
+  readonly #reach: Reach
+  readonly #ids = new Map<Target, number>()
+  /** By number. */
+  readonly #targets: Target[] = []
+  readonly #footprint = new Footprint()
+  readonly #plain: PlainAccesses
+  /** Events of this execution so far. Below the director's prefix, the trace holds those of an execution before it, and more of them. */
+  #steps = 0
+
+  constructor(memory: Memory, director: Director, trylockWrites: boolean) {
+    const { trace, objectIds, taskNames, reach } = memory
+    this.trace = trace
+    this.#memory = memory
+    this.#reach = reach
+    this.#director = director
+    this.#identities = objectIds
+    this.#taskNames = taskNames
+    this.#trylockWrites = trylockWrites
+    this.#plain = new PlainAccesses(trace)
+  }
+
+  get steps(): number {
+    return this.#steps
+  }
+
+  /** The event that the current execution performed last. */
+  get lastEvent(): Event | undefined {
+    return this.trace.events[this.#steps - 1]
+  }
+
+  get repeating(): boolean {
+    return this.#steps < this.#director.prefix
+  }
+
+  created(target: Target, maker: ExploredTask): void {
+    const { name, lockClass } = target as { name?: string; lockClass?: string }
+    const id = this.#identities.of(maker.id, maker.primitives++, name ?? lockClass ?? '?')
+    this.#ids.set(target, id)
+    this.#targets[id] = target
+  }
+
+  /** `task` is about to perform `operation`. */
+  begin(task: ExploredTask, operation: Operation): void {
+    this.#footprint.clear()
+    if (operation.access === 'none') return
+    const state = stateOf(operation.target)
+    const id = this.#idOf(operation.target)
+    const mode = this.#conditional(operation)?.(state) === false ? MODE.read : MODE[operation.access]
+    this.#footprint.touch(id, mode, state)
+    const known = this.#reach.get(task.id - 1, indexOf(task), id)
+    known?.objects.forEach((object, i) => { this.#footprint.expect(object, item(known.modes, i), stateOf(item(this.#targets, object))) })
+  }
+
+  /** The operation that is being performed touches a cell. */
+  touched(target: Target, access: 'read' | 'write'): void {
+    this.#footprint.touch(this.#idOf(target), MODE[access], stateOf(target))
+  }
+
+  /** The end of a turn of a retry loop, as far as it is known before it comes: what the task has looked at since the last one. */
+  turnOf(task: ExploredTask): Event {
+    this.#memory.relaxes = true
+    const index = indexOf(task)
+    const objects: number[] = []
+    const before: number[] = []
+    for (let i = task.turn; i < index; i++) {
+      for (const object of (item(this.trace.events, this.trace.nth(task.id - 1, i))).objects) {
+        if (objects.includes(object)) continue
+        objects.push(object)
+        before.push(i)
+      }
+    }
+    const name = objects.map((object) => this.#identities.names[object] ?? '?').join(', ')
+    return { task: task.id - 1, index, kind: 'relax', name, objects, modes: objects.map(() => MODE.read), before, changes: undefined, after: NOTHING }
+  }
+
+  /** The turn of `relax` is over: it has seen that something it looked at was altered. */
+  relaxed(relax: Event): void {
+    relax.objects.forEach((object, i) => { this.#footprint.touch(object, MODE.read, relax.before[i]) })
+  }
+
+  /** True when something that `relax` looked at was altered since, in this execution. */
+  canRelax(relax: Event): boolean {
+    return this.trace.endsTurn(relax, (position) => position < this.#steps)
+  }
+
+  /** The operation was performed. */
+  end(task: ExploredTask, operation: Operation): Failure | undefined {
+    const step = this.#steps++
+    if (step < this.#director.prefix) {
+      const before = item(this.trace.events, step)
+      if (!this.#repeats(before, task, operation)) {
+        return nondeterminism(task, `did ${before.kind} ${before.name} in step ${step} of one execution, and ${operation.kind} ${operation.object} in another with the same choices`)
+      }
+      task.lastEvent = before
+    } else {
+      const races: number[] | undefined = this.#director.wantsRaces ? [] : undefined
+      if (operation.kind !== 'relax') this.#reach.learn(task.id - 1, indexOf(task), this.#footprint.objects, this.#footprint.modes)
+      const event = this.eventOf(task, operation)
+      this.trace.append(event, races)
+      task.lastEvent = event
+      if (races) this.#director.performed?.(step, races)
+    }
+    const clash = this.#plain.marked(task.id - 1, step, this.#footprint)
+    return clash && this.#raced(task, clash.object, 'a marked access', clash)
+  }
+
+  /** A plain access of `task`, between two of its operations. */
+  plain(task: ExploredTask, target: Target, access: 'read' | 'write'): Failure | undefined {
+    const object = this.#idOf(target)
+    const position = task.lastEvent ? this.trace.positionOf(task.lastEvent) : -1
+    const clash = this.#plain.access(task.id - 1, position, object, access === 'write', this.#steps)
+    return clash && this.#raced(task, object, `a plain ${access}`, clash)
+  }
+
+  /** What `task` does or would do with `operation`, with the footprint recorded since {@link begin}. */
+  eventOf(task: ExploredTask, operation: Operation): Event {
+    const { lastEvent } = task
+    const after: Event[] = []
+    if (!lastEvent && task.spawnedAfter) after.push(task.spawnedAfter)
+    if (operation.kind === 'join') {
+      const joined = (operation.target as ExploredTask).lastEvent
+      if (joined) after.push(joined)
+    }
+    if (operation.kind === 'wait' && task.enabledBy) after.push(task.enabledBy)
+    return {
+      task: task.id - 1,
+      index: indexOf(task),
+      kind: operation.kind,
+      name: operation.object,
+      ...this.#footprint.take(),
+      changes: this.#conditional(operation),
+      after: after.length > 0 ? after : NOTHING,
+    }
+  }
+
+  #conditional(operation: Operation): Operation['changes'] {
+    return this.#trylockWrites && operation.kind === 'trylock' ? undefined : operation.changes
+  }
+
+  #repeats(event: Event, task: ExploredTask, operation: Operation): boolean {
+    return event.task === task.id - 1 && event.kind === operation.kind && event.objects[0] === this.#footprint.objects[0]
+  }
+
+  #idOf(target: Target): number {
+    const id = this.#ids.get(target)
+    if (id === undefined) throw new TypeError('an explored task uses a primitive that this execution did not make: make it in setup')
+    return id
+  }
+
+  #raced(task: ExploredTask, object: number, what: string, clash: Clash): Failure {
+    const other = this.#taskNames[clash.task] ?? '?'
+    const theirs = `${clash.plain ? 'plain' : 'marked'} ${clash.write ? 'write' : 'read'}`
+    const message = `RACE  ${what} of ${this.#identities.names[object] ?? '?'} by ${task.name} and a ${theirs} by ${other} are ordered by nothing`
+    return { code: 'RACE', message, task: task.name, error: undefined }
+  }
+}
+
+function stateOf(target: Target): unknown {
+  return (target as { readonly state?: unknown }).state
+}
+
+/** The index of what the task does next. */
+function indexOf({ lastEvent }: ExploredTask): number {
+  return lastEvent ? lastEvent.index + 1 : 0
+}
+
+export function nondeterminism(task: ExploredTask | undefined, what: string): Failure {
+  const message = `NONDETERMINISM  ${task ? `task ${task.name} ` : ''}${what}: something but the scheduler decides what it does`
+  return { code: 'NONDETERMINISM', message, task: task?.name, error: undefined }
+}

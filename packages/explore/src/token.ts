@@ -1,0 +1,47 @@
+import { MmuNotifierError } from '@mmu-notifier/kernel'
+import type { Deviation } from './schedule.ts'
+
+/**
+ * A schedule as text, short enough to paste: `v1:8c1e:@9>cpu1,@14>device`. Only the deviations from the default are in it, so its length does not
+ * depend on that of the execution. `8c1e` is the scenario's fingerprint. Schedules that lead up to the last one, where a lock order seen in one execution is broken
+ * in another, stand before it, divided by `|`.
+ */
+export interface Token {
+  readonly fingerprint: string
+  readonly schedules: readonly (readonly Deviation[])[]
+}
+
+export function formatToken({ fingerprint, schedules }: Token): string {
+  const text = schedules.map((deviations) => deviations.map(({ step, task }) => `@${step}>${encodeURIComponent(task)}`).join(','))
+  return `v1:${fingerprint}:${text.join('|')}`
+}
+
+/** @throws EINVAL for a text that is no token */
+export function parseToken(text: string): Token {
+  const [, fingerprint, rest] = /^v1:([0-9a-f]{4}):([^:]*)$/.exec(text) ?? []
+  if (fingerprint === undefined || rest === undefined) throw invalid(text)
+  return {
+    fingerprint,
+    schedules: rest.split('|').map((schedule) =>
+      schedule === ''
+        ? []
+        : schedule.split(',').map((part) => {
+            const [, step, task] = /^@(\d{1,9})>([^@>]+)$/.exec(part) ?? []
+            if (step === undefined || task === undefined) throw invalid(text)
+            return { step: Number(step), task: decode(task, text) }
+          }),
+    ),
+  }
+}
+
+function decode(task: string, text: string): string {
+  try {
+    return decodeURIComponent(task)
+  } catch {
+    throw invalid(text)
+  }
+}
+
+function invalid(text: string): MmuNotifierError {
+  return new MmuNotifierError('EINVAL', `EINVAL  expected a token like v1:8c1e:@9>cpu1,@14>device, got ${text}`)
+}

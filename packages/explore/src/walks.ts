@@ -1,0 +1,51 @@
+import type { Director, Situation } from './engine.ts'
+import { Random } from './random.ts'
+import { item } from './item.ts'
+
+/** Chooses each step at random. */
+export class RandomWalk implements Director {
+  readonly prefix: number = 0
+  readonly wantsRaces: boolean = false
+  readonly #random: Random
+
+  constructor(random: Random) {
+    this.#random = random
+  }
+
+  choose({ enabled }: Situation): number {
+    return item(enabled, this.#random.below(enabled.length))
+  }
+}
+
+/**
+ * Probabilistic concurrency testing (Burckhardt, Kothari, Musuvathi, Nagarakatte, ASPLOS 2010): random priorities, and `depth - 1` random steps at which the running
+ * task's becomes the lowest. Finds a bug of that depth, in n tasks of k steps together, with a probability of at least 1 / (n k^(depth - 1)).
+ */
+export class PriorityWalk implements Director {
+  readonly prefix: number = 0
+  readonly wantsRaces: boolean = false
+  readonly #random: Random
+  readonly #priorities = new Map<number, number>()
+  readonly #changes: number[]
+
+  /** @param steps how many steps an execution may take */
+  constructor(random: Random, depth: number, steps: number) {
+    this.#random = random
+    this.#changes = Array.from({ length: depth - 1 }, () => random.below(steps))
+  }
+
+  choose({ enabled, last, step }: Situation): number {
+    const change = this.#changes.indexOf(step)
+    // Below every priority that a task starts with, and the later of two changes lower.
+    if (change >= 0 && last >= 0) this.#priorities.set(last, -1 - change)
+    let best = item(enabled, 0)
+    for (const task of enabled) if (this.#priority(task) > this.#priority(best)) best = task
+    return best
+  }
+
+  #priority(task: number): number {
+    let priority = this.#priorities.get(task)
+    if (priority === undefined) this.#priorities.set(task, (priority = this.#random.next()))
+    return priority
+  }
+}

@@ -1,0 +1,65 @@
+import { NotifierSubscriptions, type IntervalNotifier } from '@mmu-notifier/core'
+import type { Cell, Kernel, Mutex } from '@mmu-notifier/kernel'
+import { expect, test } from 'vitest'
+import { explore, replay, type Scenario } from '../src/index.ts'
+
+interface State {
+  readonly notifiers: NotifierSubscriptions
+  readonly notifier: IntervalNotifier
+  readonly lock: Mutex
+  /** The CPU page table: the frame of the one page, and that of the device. */
+  readonly cpu: Cell<number>
+  readonly device: Cell<number>
+}
+
+/** A device fault against the invalidation that moves its page from frame 1 to frame 2. */
+function collisionRetry(retries: boolean): Scenario<State> {
+  return {
+    async setup(kernel: Kernel) {
+      const lock = kernel.mutex('driver.lock')
+      const [cpu, device] = [kernel.cell('pte', 1), kernel.cell('device pte', 0)]
+      const notifiers = new NotifierSubscriptions(kernel, { name: 'mm', users: 1 })
+      const notifier = await notifiers.insert({ start: 0, last: 4095 }, {
+        async invalidate(self, _range, seq) {
+          await lock.lock()
+          await self.setSeq(seq)
+          await device.write(0)
+          await lock.unlock()
+          return true
+        },
+      })
+      return { notifiers, notifier, lock, cpu, device }
+    },
+    tasks: {
+      async fault({ notifier, lock, cpu, device }) {
+        for (;;) {
+          const seq = await notifier.readBegin()
+          const frame = await cpu.read()
+          await lock.lock()
+          const stale = retries && (await notifier.readRetry(seq))
+          if (!stale) await device.write(frame)
+          await lock.unlock()
+          if (!stale) return
+        }
+      },
+      invalidate: ({ notifiers, cpu }) => notifiers.invalidate({ start: 0, end: 4096, event: 'clear', owner: undefined }, () => cpu.write(2)),
+    },
+    check({ device }) {
+      if (device.value === 1) throw new Error('STALE: the device maps frame 1, which was freed')
+    },
+  }
+}
+
+test('collision-retry is right in every interleaving', async () => {
+  const { verdict, by, traces, blocked, report } = await explore(collisionRetry(true), { strategy: 'dpor' })
+  expect([verdict, by, blocked], report).toEqual(['exhausted', 'optimal DPOR', 0])
+  expect(traces).toBeGreaterThan(5)
+})
+
+test('without readRetry the device maps a freed frame', async () => {
+  const { verdict, counterexample, report } = await explore(collisionRetry(false))
+  expect(verdict).toBe('failed')
+  expect(report).toContain('STALE')
+  expect(counterexample?.deviations.length).toBeLessThanOrEqual(3)
+  expect((await replay(collisionRetry(false), counterexample?.token ?? ''))?.message).toBe(counterexample?.message)
+})

@@ -1,0 +1,151 @@
+import { expect, test } from 'vitest'
+import { assume, explore, replay, type Scenario } from '../src/index.ts'
+import * as bugs from './bugs.ts'
+import { lockinc } from './programs.ts'
+
+const scenario = <S>(given: Scenario<S>): Scenario<S> => given
+
+test('a verdict says no more than was done', async () => {
+  const walked = await explore(lockinc(3), { strategy: 'random', budget: 50 })
+  expect([walked.verdict, walked.executions, walked.traces]).toEqual(['sampled', 50, undefined])
+  const cut = await explore(lockinc(5), { strategy: 'dpor', budget: 119 })
+  expect([cut.verdict, cut.executions, cut.by]).toEqual(['sampled', 119, 'a part of optimal DPOR'])
+  const whole = await explore(lockinc(5), { strategy: 'dpor', budget: 120 })
+  expect([whole.verdict, whole.executions, whole.traces, whole.blocked]).toEqual(['exhausted', 120, 120, 0])
+  const few = await explore(bugs.reorder(2, 1), { strategy: 'bounded', preemptions: 0 })
+  expect([few.verdict, few.by]).toEqual(['sampled', 'every schedule with at most 0 preemptions'])
+})
+
+test('the same seed makes the same exploration', async () => {
+  const run = async (seed: number): Promise<unknown> => {
+    const { executions, counterexample } = await explore(bugs.reorder(9, 1), { seed })
+    return [executions, counterexample?.token]
+  }
+  expect(await run(7)).toEqual(await run(7))
+})
+
+test('plain accesses that a lock orders are no race, others are, in whichever order they come', async () => {
+  const counter = (locked: boolean): Scenario =>
+    scenario({
+      setup: (kernel) => ({ lock: kernel.mutex('lock'), other: kernel.mutex('other'), x: kernel.cell('x', 0) }),
+      tasks: {
+        a: async ({ lock, x }) => {
+          await lock.lock()
+          x.value++
+          await lock.unlock()
+        },
+        b: async ({ lock, other, x }) => {
+          const taken = locked ? lock : other
+          await taken.lock()
+          x.value++
+          await taken.unlock()
+        },
+      },
+    }) as Scenario
+  expect((await explore(counter(true), { strategy: 'dpor' })).verdict).toBe('exhausted')
+  const { counterexample } = await explore(counter(false), { strategy: 'random', budget: 1 })
+  expect(counterexample?.code).toBe('RACE')
+  expect(counterexample?.message).toMatch(/of x by [ab] .* by [ab] are ordered by nothing/)
+})
+
+test('an order of locks seen in one execution is held against another, and the token says both', async () => {
+  // Which lock comes first depends on who comes first, so no single execution sees both orders.
+  const inversion = scenario({
+    setup: (kernel) => ({ a: kernel.mutex('A'), b: kernel.mutex('B'), turn: kernel.cell('turn', 0) }),
+    tasks: {
+      one: async ({ a, b, turn }) => {
+        const [first, second] = (await turn.update((held) => held + 1)) === 0 ? [a, b] : [b, a]
+        await first.lock()
+        await second.lock()
+        await second.unlock()
+        await first.unlock()
+      },
+      two: async ({ turn }) => { await turn.update((held) => held + 1) },
+    },
+  })
+  const { counterexample } = await explore(inversion)
+  expect(counterexample?.code).toBe('LOCKDEP')
+  expect(counterexample?.token).toContain('|')
+  expect((await replay(inversion, counterexample?.token ?? ''))?.code).toBe('LOCKDEP')
+  expect((await explore(inversion, { lockdep: false })).verdict).toBe('exhausted')
+})
+
+test('a retry loop ends by the await rule', async () => {
+  const spin = (writes: boolean): Scenario =>
+    scenario({
+      setup: (kernel) => ({ kernel, flag: kernel.cell('flag', 0), noise: kernel.cell('noise', 0) }),
+      tasks: {
+        reader: async ({ kernel, flag }) => {
+          while ((await flag.read()) === 0) await kernel.cpuRelax()
+        },
+        writer: async ({ flag, noise }) => {
+          await noise.write(1)
+          if (writes) await flag.write(1)
+        },
+      },
+    }) as Scenario
+  const right = await explore(spin(true))
+  expect([right.verdict, right.by]).toEqual(['exhausted', 'every interleaving'])
+  const { counterexample } = await explore(spin(false))
+  expect([counterexample?.code, counterexample?.task]).toEqual(['LIVELOCK', 'reader'])
+})
+
+test('two loops that wake each other for ever are a livelock', async () => {
+  const { counterexample } = await explore(
+    scenario({
+      setup: (kernel) => kernel.cell('x', 0),
+      tasks: { a: async (x) => { while ((await x.read()) >= 0) await x.write(1) }, b: async (x) => { while ((await x.read()) >= 0) await x.write(2) } },
+    }),
+    { maxSteps: 200 },
+  )
+  expect(counterexample?.code).toBe('LIVELOCK')
+})
+
+test('assume drops executions, and says so', async () => {
+  const { verdict, traces, dropped } = await explore(
+    scenario({
+      setup: (kernel) => kernel.cell('x', 0),
+      tasks: { set: (x) => x.write(1), get: async (x) => { assume((await x.read()) === 1) } },
+    }),
+    { strategy: 'dpor' },
+  )
+  expect([verdict, traces, dropped]).toEqual(['exhausted', 1, 1])
+})
+
+test('tasks may spawn and join tasks', async () => {
+  const { verdict, traces } = await explore(
+    scenario({
+      setup: (kernel) => ({ x: kernel.cell('x', 0) }),
+      tasks: {
+        parent: async ({ x }, kernel) => {
+          const children = [1, 2].map((n) => kernel.spawn('child', () => x.write(n)))
+          for (const child of children) await child.join()
+          if ((await x.read()) === 0) throw new Error('joined too early')
+        },
+      },
+    }),
+    { strategy: 'dpor' },
+  )
+  expect([verdict, traces]).toEqual(['exhausted', 2])
+})
+
+test('a task that ends with a lock leaks it', async () => {
+  const { counterexample } = await explore(scenario({ setup: (kernel) => kernel.mutex('m'), tasks: { a: (m) => m.lock() } }))
+  expect(counterexample?.message).toBe('LEAK  task a has ended and holds m')
+})
+
+test('an error before the first operation is not lost', async () => {
+  const { counterexample } = await explore(scenario({ setup: () => undefined, tasks: { a: async () => { throw new Error('at once') } } }))
+  expect(counterexample?.message).toBe('THROWN  task a: at once')
+})
+
+test('tokens are checked', async () => {
+  await expect(replay(bugs.account(), 'v2:nonsense')).rejects.toThrow(/^EINVAL {2}expected a token/)
+  await expect(replay(bugs.account(), 'v1:0000:@1>a')).rejects.toThrow(/another scenario/)
+})
+
+test('options are checked', async () => {
+  await expect(explore(bugs.account(), { budget: 0 })).rejects.toThrow(RangeError)
+  await expect(explore(bugs.account(), { strategy: 'luck' as never })).rejects.toThrow(/^strategy: expected one of portfolio/)
+  await expect(explore({ setup: () => 0, tasks: {} })).rejects.toThrow(TypeError)
+})

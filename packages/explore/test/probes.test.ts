@@ -1,0 +1,78 @@
+import type { Kernel } from '@mmu-notifier/kernel'
+import { expect, test } from 'vitest'
+import { explore, type Exploration } from '../src/index.ts'
+
+/** Explores a task `suspect` beside an innocent one. */
+const probe = (suspect: (kernel: Kernel) => Promise<void>): Promise<Exploration> =>
+  explore({
+    setup: (kernel) => ({ x: kernel.cell('x', 0), kernel }),
+    tasks: {
+      suspect: ({ kernel }) => suspect(kernel),
+      innocent: async ({ x }) => {
+        for (let i = 0; i < 4; i++) await x.write(i)
+      },
+    },
+  })
+
+const sleep = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 1))
+let foreign: Promise<void> | undefined
+
+const rows: [name: string, suspect: (kernel: Kernel) => Promise<void>, code: string][] = [
+  ['a timer is awaited', () => sleep(), 'NONDETERMINISM'],
+  ['a foreign promise is awaited', async () => { await (foreign ??= new Promise(() => undefined)) }, 'FOREIGN'],
+  ['two operations are pending', async (kernel) => {
+    const cell = kernel.cell('y', 0)
+    void cell.write(1)
+    await cell.write(2)
+  }, 'MISSING_AWAIT'],
+  ['a helper is never awaited', async (kernel) => {
+    void kernel.cell('y', 0).write(1)
+  }, 'MISSING_AWAIT'],
+  ['a helper goes on later', async (kernel) => {
+    const y = kernel.cell('y', 0)
+    const helper = async (): Promise<void> => {
+      for (let i = 0; i < 9; i++) await Promise.resolve()
+      await y.write(1)
+    }
+    void helper()
+    await y.write(2)
+    await y.write(3)
+    await y.write(4)
+  }, 'MISSING_AWAIT'],
+  ['a task sleeps under a spinlock', async (kernel) => {
+    await kernel.spinLock('s').lock()
+    await kernel.mutex('m').lock()
+  }, 'LOCKDEP'],
+  ['Math.random decides', async (kernel) => {
+    await kernel.cell('y', 0).write(Math.random())
+  }, 'NONDETERMINISM'],
+  ['the clock decides', async (kernel) => {
+    await kernel.cell('y', 0).write(Date.now())
+  }, 'NONDETERMINISM'],
+]
+
+test.each(rows)('%s: an error that names the task', async (_name, suspect, code) => {
+  const { verdict, counterexample, report } = await probe(suspect)
+  expect([verdict, counterexample?.code]).toEqual(['failed', code])
+  expect(report).toContain('suspect')
+})
+
+test('what an execution leaves behind is noticed', async () => {
+  let runs = 0
+  const { counterexample } = await explore({
+    setup: (kernel) => kernel.cell('x', 0),
+    tasks: {
+      a: async (x) => {
+        if (runs++ % 2 === 0) await x.read()
+        else await x.write(1)
+      },
+      b: (x) => x.write(2),
+    },
+  })
+  expect(counterexample?.code).toBe('NONDETERMINISM')
+})
+
+test('a setup that never ends is no hang', async () => {
+  const { counterexample } = await explore({ setup: () => new Promise<never>(() => undefined), tasks: { a: async () => undefined } })
+  expect(counterexample?.message).toMatch(/^FOREIGN {2}setup or check awaits/)
+})
