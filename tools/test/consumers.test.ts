@@ -79,6 +79,7 @@ test('the demo runs from what was packed, and shows what the README says', () =>
   const said = /```text\n([^]*?)```/.exec(readFileSync(join(ROOT, 'README.md'), 'utf8'))?.[1] ?? ''
   expect(said).toContain('checkpoints equal')
   for (const line of said.trim().split('\n')) expect(out).toContain(line)
+  expect(out).toMatch(/stale translations .* +│ +0 │/)
   expect(out).toMatch(/gpu faults {2}releases \[0x100000, 0x107fff\]/)
 })
 

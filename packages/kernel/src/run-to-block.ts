@@ -223,15 +223,22 @@ export class RunToBlock implements Scheduler {
     }
   }
 
-  /** The index of the next runnable task: the longest waiting one; with preemption the first from a random place on. */
+  /**
+   * The index of the next task to run: the longest waiting one that can; with preemption any of those, by lot. What comes from outside is taken
+   * only when nothing else can run, so that the moment at which it came does not show.
+   */
   #pick(): number {
-    const n = this.#waiting.length
-    const from = this.#preemption && n > 1 ? Math.floor(this.#draw() * n) : 0
-    for (let i = 0; i < n; i++) {
-      const at = (from + i) % n
-      if (this.#waiting[at]?.waiter?.operation.enabled()) return at
+    let external = -1
+    const runnable: number[] = []
+    for (let at = 0; at < this.#waiting.length; at++) {
+      const operation = this.#waiting[at]?.waiter?.operation
+      if (!operation?.enabled()) continue
+      if (operation.kind === 'external') external = external < 0 ? at : external
+      else if (!this.#preemption) return at
+      else runnable.push(at)
     }
-    return -1
+    if (runnable.length < 2) return runnable[0] ?? external
+    return runnable[Math.floor(this.#draw() * runnable.length)] ?? -1
   }
 
   #preempts(): boolean {

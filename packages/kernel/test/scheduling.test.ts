@@ -107,6 +107,28 @@ test('a foreign promise goes through external, and other tasks run meanwhile', a
   await expect(kernel.external(Promise.reject(new Error('disk')))).rejects.toThrow('disk')
 })
 
+test('when something came from outside does not show: it is taken when nothing else can run', async () => {
+  const run = async (turns: number): Promise<string> => {
+    const kernel = createKernel({ preemption: { seed: 5, probability: 0.5 } })
+    let order = ''
+    const tasks = ['a', 'b'].map((name) => kernel.spawn(name, async () => {
+      for (let i = 0; i < 10; i++) {
+        await kernel.cell('x', 0).read()
+        order += name
+      }
+    }))
+    let outside: Promise<unknown> = Promise.resolve()
+    for (let i = 0; i < turns; i++) outside = outside.then(() => undefined)
+    await kernel.external(outside)
+    order += '!'
+    for (const task of tasks) await task.join()
+    return order
+  }
+  const orders = await Promise.all([0, 1, 5, 20, 100].map(run))
+  expect(new Set(orders).size).toBe(1)
+  expect(orders[0]).toMatch(/^[ab]{20}!$/)
+})
+
 test('a forgotten await is an error at the next operation', async () => {
   const kernel = createKernel()
   const mutex = kernel.mutex('m')
