@@ -1,11 +1,14 @@
-import type { Director, Outcome, Situation } from './engine.ts'
+import { enabledOf, taskOf, wayOf, type Choice, type Director, type Outcome, type Situation } from './director.ts'
 import { dependent, type Event } from './event.ts'
+import { item } from './item.ts'
 import type { Trace } from './trace.ts'
 
 /** One state on the way to where the exploration is. */
 export interface Node<Plan> {
-  /** The task whose step from here is being explored. */
-  chosen: number
+  /** The task whose step from here is being explored, and the way in which it goes. */
+  chosen: Choice
+  /** How many ways there are for that task; 0 when that is not known, or it has one. */
+  ways: number
   /** What need not be explored from here: done already, or covered from a state before. Events that are possible here. */
   readonly sleep: Event[]
   readonly plan: Plan
@@ -20,11 +23,14 @@ export abstract class DepthFirst<Plan> implements Director {
   protected readonly nodes: Node<Plan>[] = []
   readonly #sleeps: boolean
   abstract readonly wantsRaces: boolean
+  readonly needsTrace: boolean = true
   prefix = 0
   /** Executions that ended, and were not dropped by `assume`. */
   complete = 0
   /** Executions that were given up because every task slept: they were not needed. */
   blocked = 0
+  /** {@link next} has said that everything has been explored. */
+  exhausted = false
   #fresh = true
 
   constructor(trace: Trace, sleeps: boolean) {
@@ -44,11 +50,15 @@ export abstract class DepthFirst<Plan> implements Director {
     }
     for (;;) {
       const node = this.nodes.at(-1)
-      if (!node) return false
+      if (!node) {
+        this.exhausted = true
+        return false
+      }
       const done = this.trace.events[this.nodes.length - 1]
       if (done && this.#sleeps) node.sleep.push(done)
       const chosen = this.again(node)
       if (chosen >= 0) {
+        if (taskOf(chosen) !== taskOf(node.chosen)) node.ways = 0
         node.chosen = chosen
         this.prefix = this.nodes.length - 1
         return true
@@ -58,18 +68,31 @@ export abstract class DepthFirst<Plan> implements Director {
   }
 
   choose(situation: Situation): number {
-    const { step, enabled } = situation
+    const { step } = situation
     const known = this.nodes[step]
-    if (known) return known.chosen
+    if (known) return taskOf(known.chosen)
     const last = this.trace.events[step - 1]
     const above = this.nodes[step - 1]?.sleep ?? []
-    const sleep = last ? above.filter((event) => !dependent(event, last)) : []
+    const sleep = last ? above.filter((event) => event.task !== last.task && !dependent(event, last)) : []
+    const enabled = enabledOf(situation)
     const awake = sleep.length === 0 ? enabled : enabled.filter((task) => !sleep.some((event) => event.task === task))
     const node = this.first(situation, awake, sleep)
     if (!node) return -1
     this.nodes.push(node)
-    return node.chosen
+    return taskOf(node.chosen)
   }
+
+  way(step: number, ways: number): number {
+    const node = item(this.nodes, step)
+    if (node.ways === 0) {
+      node.ways = ways
+      this.hasWays(node)
+    }
+    return wayOf(node.chosen)
+  }
+
+  /** The step that is being explored from `node` can go in `node.ways` ways, more than one: all are to be explored. */
+  protected abstract hasWays(node: Node<Plan>): void
 
   performed?(position: number, races: readonly number[]): void
 
@@ -87,6 +110,6 @@ export abstract class DepthFirst<Plan> implements Director {
   /** A new node. @returns undefined when no task is left to choose: all sleep */
   protected abstract first(situation: Situation, awake: readonly number[], sleep: Event[]): Node<Plan> | undefined
 
-  /** What else is to be explored from `node`, whose last choice is done. @returns a task, or -1 for nothing */
-  protected abstract again(node: Node<Plan>): number
+  /** What else is to be explored from `node`, whose last choice is done. @returns a choice, or -1 for nothing */
+  protected abstract again(node: Node<Plan>): Choice
 }

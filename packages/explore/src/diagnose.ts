@@ -1,22 +1,24 @@
-import type { Engine, Outcome } from './engine.ts'
+import type { Outcome } from './director.ts'
+import type { Engine, RunOptions } from './engine.ts'
 import type { Failure } from './failure.ts'
 import { minimise } from './minimise.ts'
 import { stepsOf, type Counterexample } from './report.ts'
-import { Replay, Retrace, type Deviation } from './schedule.ts'
+import { Replay, Retrace, type Deviation, type Step } from './schedule.ts'
 import { formatToken } from './token.ts'
+import { SiteWitness } from './witnesses.ts'
 
-/** A fresh engine for the same scenario, that knows of no execution before. `sites` fills while it runs, if the engine was asked to look. */
-export type MakeEngine = (look: boolean) => { readonly engine: Engine; readonly sites: ReadonlyMap<string, string> }
+/** A fresh engine for the same scenario, that knows of no execution before. */
+export type MakeEngine = () => Engine
 
 type Schedule = readonly Deviation[]
 
 /** Runs schedules one after the other on one engine. @returns what the last one came to */
-async function follow({ engine }: ReturnType<MakeEngine>, schedules: readonly Schedule[]): Promise<{ readonly outcome: Outcome; readonly followed: Schedule }> {
+async function follow(engine: Engine, schedules: readonly Schedule[], options?: RunOptions): Promise<{ readonly outcome: Outcome; readonly followed: Schedule }> {
   let outcome: Outcome = { end: 'passed', blocked: [] }
   let followed: Schedule = []
   for (const schedule of schedules) {
     const director = new Replay(engine.taskNames, schedule)
-    outcome = await engine.run(director)
+    outcome = await engine.run(director, options)
     followed = director.followed
   }
   return { outcome, followed }
@@ -24,8 +26,8 @@ async function follow({ engine }: ReturnType<MakeEngine>, schedules: readonly Sc
 
 /** Four hex digits that change when the scenario's tasks, or what they do by default, change. */
 export async function fingerprint(make: MakeEngine): Promise<string> {
-  const { engine } = make(false)
-  await engine.run(new Replay(engine.taskNames, []))
+  const engine = make()
+  await engine.run(new Replay(engine.taskNames, []), { record: true })
   let hash = 0x811c9dc5
   const text = [...engine.taskNames, ...engine.trace.events.map(({ task, kind, name }) => `${task} ${kind} ${name}`)].join('\n')
   for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193)
@@ -34,26 +36,26 @@ export async function fingerprint(make: MakeEngine): Promise<string> {
 
 /**
  * Brings a failing execution into a form that a person can read.
- * @param choices the names of the tasks, by step
+ * @param choices what it chose, by step
  * @param before the choices of executions that taught the lock validator an order, for a failure that rests on them
  * @returns undefined when the same choices do not fail again
  */
-export async function diagnose(make: MakeEngine, failure: Failure, choices: readonly string[], before: readonly (readonly string[])[]): Promise<Counterexample | undefined> {
-  const retrace = async (names: readonly string[]): Promise<{ deviations: Schedule; outcome: Outcome }> => {
-    const { engine } = make(false)
-    const director = new Retrace(engine.taskNames, names)
+export async function diagnose(make: MakeEngine, failure: Failure, choices: readonly Step[], before: readonly (readonly Step[])[]): Promise<Counterexample | undefined> {
+  const retrace = async (steps: readonly Step[]): Promise<{ deviations: Schedule; outcome: Outcome }> => {
+    const engine = make()
+    const director = new Retrace(engine.taskNames, steps)
     const outcome = await engine.run(director)
     return { deviations: director.deviations, outcome }
   }
   const fails = async (schedules: readonly Schedule[]): Promise<boolean> => {
-    const { outcome } = await follow(make(false), schedules)
+    const { outcome } = await follow(make(), schedules)
     return outcome.failure?.code === failure.code
   }
   const { deviations } = await retrace(choices)
   let lead: readonly Schedule[] = []
   if (!(await fails([deviations]))) {
     const taught: Schedule[] = []
-    for (const names of before) taught.push((await retrace(names)).deviations)
+    for (const steps of before) taught.push((await retrace(steps)).deviations)
     if (!(await fails([...taught, deviations]))) return undefined
     lead = await minimise<Schedule>(taught, (some) => fails([...some, deviations]))
   }
@@ -65,8 +67,8 @@ export async function diagnose(make: MakeEngine, failure: Failure, choices: read
 const ATTEMPTS = 4000
 
 /** Tries to make one deviation do for several that follow each other: what is minimal for `minimise` need not be short. */
-async function shorten(deviations: Schedule, choices: readonly string[], fails: (some: Schedule) => Promise<boolean>): Promise<Schedule> {
-  const tasks = [...new Set(choices)]
+async function shorten(deviations: Schedule, choices: readonly Step[], fails: (some: Schedule) => Promise<boolean>): Promise<Schedule> {
+  const tasks = [...new Set(choices.map(({ task }) => task))]
   let attempts = 0
   for (let size = deviations.length; size > 1; size--) {
     for (let from = 0; from + size <= deviations.length; from++) {
@@ -86,12 +88,12 @@ async function shorten(deviations: Schedule, choices: readonly string[], fails: 
 
 /** Runs schedules and describes how the last one fails. @returns undefined when it does not */
 export async function replayed(make: MakeEngine, schedules: readonly Schedule[]): Promise<Counterexample | undefined> {
-  const parts = make(true)
-  const { outcome, followed } = await follow(parts, schedules)
+  const engine = make()
+  const witness = new SiteWitness()
+  const { outcome, followed } = await follow(engine, schedules, { record: true, witness })
   const { failure } = outcome
   if (!failure) return undefined
-  const { engine, sites } = parts
   const token = formatToken({ fingerprint: await fingerprint(make), schedules: [...schedules.slice(0, -1), followed] })
-  const steps = stepsOf({ trace: engine.trace, taskNames: engine.taskNames, failure, deviations: followed, sites })
+  const steps = stepsOf({ trace: engine.trace, taskNames: engine.taskNames, failure, deviations: followed, sites: witness.sites })
   return { ...failure, token, deviations: followed, steps }
 }

@@ -1,6 +1,6 @@
 import { waits } from './access.ts'
 import { DepthFirst, type Node } from './depth-first.ts'
-import type { Outcome, Situation } from './engine.ts'
+import { choiceOf, enabledOf, type Choice, type Outcome, type Situation } from './director.ts'
 import { predict, type Event } from './event.ts'
 import { Reach } from './reach.ts'
 import { reversal, type Prediction } from './reversal.ts'
@@ -44,7 +44,7 @@ export abstract class Dpor<Plan> extends DepthFirst<Plan> {
     const { blocked } = outcome
     // Who waits for a lock to the end would, in another order, have had it: a race with the holder.
     for (const event of blocked) {
-      if (event.modes.length > 0 && waits(item(event.modes, 0))) {
+      if (event.modes.length > 0 && (waits(item(event.modes, 0)) || event.possible)) {
         for (const earlier of this.trace.racesOf(event)) this.#races.push({ earlier, later: event })
       }
     }
@@ -73,6 +73,8 @@ interface OptimalPlan {
 export class OptimalDpor extends Dpor<OptimalPlan> {
   /** What the wakeup tree says follows the step that is being explored. */
   #below: WakeupNode[] = []
+  /** Whose step, about to be performed, has several ways. */
+  #ways: Node<OptimalPlan> | undefined
 
   protected override endFor(): number {
     return this.trace.length
@@ -82,24 +84,42 @@ export class OptimalDpor extends Dpor<OptimalPlan> {
     if (!sleep.some((event) => leads(event, sequence) >= 0)) insert(plan.tree, sequence)
   }
 
-  protected override first({ enabled }: Situation, awake: readonly number[], sleep: Event[]): Node<OptimalPlan> | undefined {
-    const plan = { tree: this.#below, enabled }
+  protected override first(situation: Situation, awake: readonly number[], sleep: Event[]): Node<OptimalPlan> | undefined {
+    const plan = { tree: this.#below, enabled: enabledOf(situation) }
     this.#below = []
     const planned = this.#take(plan, sleep)
     const chosen = planned >= 0 ? planned : awake[0]
-    return chosen === undefined ? undefined : { chosen, sleep, plan }
+    return chosen === undefined ? undefined : { chosen, ways: 0, sleep, plan }
   }
 
-  protected override again({ plan, sleep }: Node<OptimalPlan>): number {
+  protected override again({ plan, sleep }: Node<OptimalPlan>): Choice {
     return this.#take(plan, sleep)
+  }
+
+  protected override hasWays(node: Node<OptimalPlan>): void {
+    this.#ways = node
+  }
+
+  override performed(position: number, races: readonly number[]): void {
+    super.performed(position, races)
+    const node = this.#ways
+    if (!node) return
+    this.#ways = undefined
+    const event = item(this.trace.events, position)
+    const { tree } = node.plan
+    for (let way = node.ways - 1; way >= 0; way--) {
+      const known = way === event.way || tree.some((child) => child.event.task === event.task && child.event.way === way) || node.sleep.some((done) => done.task === event.task && done.way === way)
+      // Before all others: once another task's step is explored from here, all ways of this one are to be asleep.
+      if (!known) tree.unshift({ event: { ...event, way }, children: [] })
+    }
   }
 
   #take({ tree, enabled }: OptimalPlan, sleep: readonly Event[]): number {
     for (let next = tree.shift(); next; next = tree.shift()) {
-      const { task } = next.event
-      if (!enabled.includes(task) || sleep.some((event) => event.task === task)) continue
+      const { task, way } = next.event
+      if (!enabled.includes(task) || sleep.some((event) => event.task === task && event.way === way)) continue
       this.#below = next.children
-      return task
+      return choiceOf(task, way)
     }
     return -1
   }

@@ -1,49 +1,190 @@
-import type { Event } from './event.ts'
-import type { Failure } from './failure.ts'
-import type { Reach } from './reach.ts'
-import type { Trace } from './trace.ts'
+import { createKernel, LockOrder } from '@mmu-notifier/kernel'
+import type { Choice, Director, Outcome } from './director.ts'
+import type { ExecutionParts, Witness } from './execution.ts'
+import { failureOf } from './failure.ts'
+import { FrameExecution } from './frame-execution.ts'
+import { setMachine } from './frames.ts'
+import { watch } from './guard.ts'
+import { Identities } from './identities.ts'
+import { PromiseExecution } from './promise-execution.ts'
+import { Reach } from './reach.ts'
+import { Recorder, type Memory } from './recorder.ts'
+import type { Scenario } from './scenario.ts'
+import { Trace } from './trace.ts'
+import { Watchdog } from './watchdog.ts'
 
-/** What a strategy may look at when it is asked who goes next. */
-export interface Situation {
-  readonly trace: Trace
-  /** The tasks that can take a step, in ascending order; never empty. */
-  readonly enabled: readonly number[]
-  /** The task that took the last step, or -1. */
-  readonly last: number
-  /** How many steps the execution has taken: the length of the trace, unless it repeats a prefix. */
-  readonly step: number
+/** How tasks are suspended: `promise` runs `async` functions as they are, `generator` what the compiler made of them. */
+export type EngineKind = 'promise' | 'generator'
+
+export interface EngineOptions {
+  /** Check the order of lock classes, over all executions. */
+  readonly lockdep: boolean
+  /** A failed trylock counts as a write, as it does in Nidhugg: a coarser equivalence. */
+  readonly trylockWrites: boolean
+  /** Steps of one execution before it is called a livelock. */
+  readonly maxSteps: number
+  /** By default `generator` when the scenario's functions are compiled. */
+  readonly kind: EngineKind | undefined
 }
 
-/** Makes the choices of one execution. */
-export interface Director {
-  /** How many events of the trace this execution repeats: their tasks were chosen before, and the engine holds it to what they did. */
-  readonly prefix: number
-  /** @returns one of the enabled tasks, or a negative number to abandon the execution */
-  choose(situation: Situation): number
-  /** True to be told of races. */
-  readonly wantsRaces: boolean
-  /** The event at `position`, beyond the prefix, was performed. @param races the positions of the events that it races with */
-  performed?(position: number, races: readonly number[]): void
+export interface RunOptions {
+  /** Keep the events, whether or not the director needs them. */
+  readonly record?: boolean
+  readonly witness?: Witness | undefined
 }
 
-export interface Outcome {
-  /** `abandoned` by the director; `assumed` away: an `assume` did not hold, so the execution counts for nothing. */
-  readonly end: 'passed' | 'failed' | 'abandoned' | 'assumed'
-  readonly failure?: Failure
-  /** What each task that has to wait for ever would have done next. */
-  readonly blocked: readonly Event[]
-}
+const NO_OPTIONS: RunOptions = {}
 
 /**
- * Runs a scenario once, from the beginning, under a director. Strategies know nothing of how a task is suspended and resumed; an engine knows
+ * Runs a scenario, from the beginning each time, under a director. Strategies know nothing of how a task is suspended and resumed; an engine knows
  * nothing of why a task was chosen.
  */
-export interface Engine {
+export class Engine<State = unknown> implements Memory {
   readonly trace: Trace
+  readonly lockOrder: LockOrder = new LockOrder()
+  readonly objectIds: Identities = new Identities()
   readonly reach: Reach
   /** Some task has ended a turn of a retry loop, see `Kernel.cpuRelax`. */
-  readonly relaxes: boolean
+  relaxes = false
+  /** What the last execution chose, by step. */
+  choices: readonly Choice[] = []
+  readonly #scenario: Scenario<State>
+  readonly #options: EngineOptions
+  readonly #tasks: readonly (readonly [name: string, body: Scenario<State>['tasks'][string]])[]
+  readonly #taskIds = new Identities()
+  readonly #watchdog = new Watchdog()
+  #kind: EngineKind | undefined
+  /** An execution was met that can only be judged with its events. */
+  #records = false
+
+  /** @param reach what is known from another exploration of the same scenario */
+  constructor(scenario: Scenario<State>, options: EngineOptions, reach: Reach = new Reach()) {
+    this.reach = reach
+    this.#scenario = scenario
+    this.#options = options
+    this.#kind = options.kind ?? plainly(scenario)
+    this.#tasks = Object.entries(scenario.tasks)
+    this.trace = new Trace(this.#tasks.length)
+  }
+
   /** The names of the tasks, by number. */
-  readonly taskNames: readonly string[]
-  run(director: Director): Promise<Outcome>
+  get taskNames(): readonly string[] {
+    return this.#taskIds.names
+  }
+
+  /** Undefined before the first execution. */
+  get kind(): EngineKind | undefined {
+    return this.#kind
+  }
+
+  /** Runs one execution: at once, when the scenario is compiled. */
+  run(director: Director, options: RunOptions = NO_OPTIONS): Outcome | Promise<Outcome> {
+    if (this.#kind !== 'promise') {
+      const outcome = this.#runFrames(director, options)
+      if (outcome) return outcome
+      this.#kind = 'promise'
+    }
+    return this.#runPromises(director, options)
+  }
+
+  /** @returns undefined when the scenario is not compiled */
+  #runFrames(director: Director, options: RunOptions): Outcome | undefined {
+    let choices: readonly Choice[] = []
+    for (;;) {
+      const parts = this.#parts(director, options, choices)
+      const execution = new FrameExecution(parts)
+      const [before, watched] = [setMachine(execution), watch(execution)]
+      let outcome: Outcome | undefined
+      try {
+        outcome = this.#frames(execution)
+      } finally {
+        setMachine(before)
+        watch(watched)
+      }
+      if (!outcome) return undefined
+      this.#kind = 'generator'
+      this.choices = execution.made
+      if (!execution.unrecorded) return outcome
+      this.#records = true
+      choices = execution.made
+    }
+  }
+
+  #frames(execution: FrameExecution): Outcome | undefined {
+    const { setup, check } = this.#scenario
+    try {
+      const { kernel } = execution
+      const state = execution.unwrap(setup(kernel))
+      if (!state) return this.#foreign(execution)
+      for (const [name, body] of this.#tasks) kernel.spawn(name, () => body(state.value, kernel))
+      const outcome = execution.runTasks()
+      if (execution.uncompiled && this.#kind === undefined) return undefined
+      if (outcome.end === 'passed' && check) {
+        execution.checks()
+        if (!execution.unwrap(check(state.value, kernel))) return this.#foreign(execution)
+      }
+      return outcome
+    } catch (error) {
+      return { end: 'failed', failure: failureOf(error, undefined), blocked: [] }
+    }
+  }
+
+  #foreign(execution: FrameExecution): Outcome | undefined {
+    return this.#kind === undefined ? undefined : { end: 'failed', failure: execution.foreign(undefined), blocked: [] }
+  }
+
+  async #runPromises(director: Director, options: RunOptions): Promise<Outcome> {
+    let choices: readonly Choice[] = []
+    for (;;) {
+      const execution = new PromiseExecution(this.#parts(director, options, choices))
+      const watched = watch(execution)
+      let outcome: Outcome
+      try {
+        outcome = await new Promise<Outcome>((resolve) => {
+          this.#watchdog.watch(() => {
+            const stalled = execution.stalled()
+            if (stalled) resolve(stalled)
+          })
+          void this.#promises(execution).then(resolve)
+        })
+      } finally {
+        watch(watched)
+        this.#watchdog.rest()
+      }
+      this.choices = execution.made
+      if (!execution.unrecorded) return outcome
+      this.#records = true
+      choices = execution.made
+    }
+  }
+
+  async #promises(execution: PromiseExecution): Promise<Outcome> {
+    const { setup, check } = this.#scenario
+    try {
+      const { kernel } = execution
+      const state = await setup(kernel)
+      for (const [name, body] of this.#tasks) kernel.spawn(name, () => body(state, kernel))
+      const outcome = await execution.runTasks()
+      if (outcome.end === 'passed') await check?.(state, kernel)
+      return outcome
+    } catch (error) {
+      return { end: 'failed', failure: failureOf(error, undefined), blocked: [] }
+    }
+  }
+
+  #parts(director: Director, { record = false, witness }: RunOptions, choices: readonly Choice[]): ExecutionParts {
+    const { lockdep, maxSteps, trylockWrites } = this.#options
+    let recorder: Recorder | undefined
+    if (record || this.#records || director.needsTrace) {
+      this.trace.truncate(director.prefix)
+      recorder = new Recorder(this, director, trylockWrites)
+    }
+    return { director, choices, recorder, taskIds: this.#taskIds, lockOrder: lockdep && this.lockOrder, maxSteps, witness }
+  }
+}
+
+/** How to run a scenario whose functions are plainly not compiled, or that stands on a kernel that is not. */
+function plainly({ setup, tasks, check }: { readonly setup: unknown; readonly tasks: object; readonly check?: unknown }): EngineKind | undefined {
+  const native = [(createKernel().mutex('') as { readonly with: unknown }).with, setup, check, ...(Object.values(tasks) as unknown[])].some((code) => Object.prototype.toString.call(code) === '[object AsyncFunction]')
+  return native ? 'promise' : undefined
 }

@@ -14,6 +14,8 @@ export interface Event {
   readonly kind: OperationKind
   /** For reports. */
   readonly name: string
+  /** Which of the ways to perform it was taken, see `Operation.ways`. */
+  readonly way: number
   /** What it touched: objects, numbered alike in every execution, each once. The operation's own target first. */
   readonly objects: readonly number[]
   /** How, by position in `objects`. */
@@ -22,6 +24,8 @@ export interface Event {
   readonly before: readonly unknown[]
   /** See `Operation.changes`; of `objects[0]`. */
   readonly changes: ((state: unknown) => boolean) | undefined
+  /** See `Operation.possible`; of `objects[0]`. */
+  readonly possible: ((state: unknown) => boolean) | undefined
   /** What woke, started or was joined by it: it could not have come before these. */
   readonly after: readonly Event[]
 }
@@ -48,13 +52,14 @@ export function dependent(a: Event, b: Event): boolean {
 
 /**
  * `event` as it would be where `before` was performed, before `before`: an update that failed may succeed there, and the other way round. Its
- * other objects are taken as they were.
+ * other objects are taken as they were. Of several ways it takes the first: there may be more or fewer of them there.
  */
 export function predict(event: Event, before: Event): Event {
+  const usual = event.way === 0 ? event : { ...event, way: 0 }
   const [object] = event.objects
-  if (!event.changes || object === undefined) return event
+  if (!event.changes || object === undefined) return usual
   const at = before.objects.indexOf(object)
-  if (at < 0) return event
+  if (at < 0) return usual
   const mode = event.changes(before.before[at]) ? MODE.write : MODE.read
-  return mode === event.modes[0] ? event : { ...event, modes: [mode, ...event.modes.slice(1)] }
+  return mode === event.modes[0] ? usual : { ...usual, modes: [mode, ...event.modes.slice(1)] }
 }

@@ -1,23 +1,35 @@
-import { createKernel, type Kernel, type LockOrder, type Operation, type Scheduler, type SchedulerParts, type Target, type Task } from '@mmu-notifier/kernel'
-import type { Director, Outcome } from './engine.ts'
+import {
+  AGAIN,
+  createKernel,
+  objectOf,
+  type Kernel,
+  type LockOrder,
+  type Operation,
+  type Scheduler,
+  type SchedulerParts,
+  type Target,
+  type Task,
+} from '@mmu-notifier/kernel'
+import { choiceOf, taskOf, wayOf, type Choice, type Director, type Outcome, type Situation } from './director.ts'
+import { ExploredTask } from './explored-task.ts'
 import { AssumptionFailed, failureOf, type Failure } from './failure.ts'
 import type { Identities } from './identities.ts'
+import { item } from './item.ts'
 import { nondeterminism, type Recorder } from './recorder.ts'
 import { stalemate } from './stalemate.ts'
-import { ExploredTask, type Waiter } from './task.ts'
-import { item } from './item.ts'
-
-const DONE = Promise.resolve()
 
 /** What an execution is given. */
 export interface ExecutionParts {
-  readonly recorder: Recorder
   readonly director: Director
+  /** Choices to be made before the director is asked. */
+  readonly choices: readonly Choice[]
+  /** Keeps the events; without it, what needs them ends the execution as {@link Execution.unrecorded}. */
+  readonly recorder: Recorder | undefined
   readonly taskIds: Identities
   readonly lockOrder: LockOrder | false
   readonly maxSteps: number
   /** Watches every start of an operation; throws what is wrong with it. */
-  readonly witness?: Witness | undefined
+  readonly witness: Witness | undefined
 }
 
 /** Looks on where an operation starts. */
@@ -25,295 +37,402 @@ export interface Witness {
   /** Runs the body of a task. */
   enter<T>(task: Task, body: () => T): T
   /** The code that runs now starts an operation in the name of `task`. @returns what is wrong with that */
-  starts(task: Task, operation: Operation): string | undefined
+  starts(task: Task, operation: Operation, target: Target): string | undefined
 }
 
-/**
- * The scheduler of one execution, on native promises. A task that starts an operation hands control to the next one itself: it asks the director,
- * performs the operation of the chosen task and resolves its promise.
- */
-export class Execution implements Scheduler {
-  readonly kernel: Kernel
-  readonly #parts: ExecutionParts
-  readonly #kernelParts: SchedulerParts
-  readonly #main: ExploredTask
-  readonly #starting: ExploredTask[] = []
-  /** Started and not finished, by id. */
-  #live: ExploredTask[] = []
-  readonly #finished: ExploredTask[] = []
-  #running: ExploredTask | undefined
-  #performing: Operation | undefined
-  #assumed = false
-  /** Set while tasks run; called once. */
-  #end: ((outcome: Outcome) => void) | undefined
-  readonly #dispatch = (): void => { this.#next() }
+type Mutable<T> = { -readonly [K in keyof T]: T[K] extends readonly (infer Item)[] ? Item[] : T[K] }
 
-  constructor(parts: ExecutionParts) {
-    this.#parts = parts
-    let kernelParts: SchedulerParts | undefined
+const NEVER = new Promise<never>(() => undefined)
+const LIVELOCK = 'tasks make each other try again for ever, or maxSteps is too low'
+
+/**
+ * The scheduler of one execution: asks the director whose step is next and performs it. How a task is suspended where it starts an operation, and how it goes on, is
+ * the business of the subclasses.
+ */
+export abstract class Execution implements Scheduler {
+  readonly kernel: Kernel
+  /** The choices that were made, by step. */
+  readonly made: Choice[] = []
+  /** Something happened that can only be judged with the events at hand. */
+  unrecorded = false
+  protected outcome: Outcome | undefined
+  protected running: ExploredTask | undefined
+  protected readonly witness: Witness | undefined
+  /** Tasks run; before and after that, setup and check do, alone. */
+  #exploring = false
+  /** Tasks have run to a failure: what is left of them must not go on. */
+  #broken = false
+  readonly #recorder: Recorder | undefined
+  readonly #director: Director
+  readonly #given: readonly Choice[]
+  readonly #taskIds: Identities
+  readonly #maxSteps: number
+  readonly #trace: SchedulerParts['trace']
+  readonly #main: ExploredTask
+  #starting: ExploredTask[] = []
+  /** Started and not finished, by id. */
+  readonly #live: ExploredTask[] = []
+  readonly #finished: ExploredTask[] = []
+  #performing: Operation | undefined
+  #performingOn: Target | undefined
+  #assumed = false
+  readonly #situation: Mutable<Situation> = { enabled: [], count: 0, last: -1, step: 0 }
+
+  constructor({ director, choices, recorder, taskIds, lockOrder, maxSteps, witness }: ExecutionParts) {
+    this.#director = director
+    this.#given = choices
+    this.#recorder = recorder
+    this.#taskIds = taskIds
+    this.#maxSteps = maxSteps
+    this.witness = witness
+    let trace: SchedulerParts['trace'] | undefined
     this.kernel = createKernel({
-      lockOrder: parts.lockOrder,
-      scheduler: (given) => {
-        kernelParts = given
+      lockOrder,
+      scheduler: (parts) => {
+        trace = parts.trace
         return this
       },
     })
-    this.#kernelParts = kernelParts as unknown as SchedulerParts
-    this.#main = new ExploredTask(0, 'main', () => DONE, undefined, this, this.#kernelParts)
+    this.#trace = trace as unknown as SchedulerParts['trace']
+    this.#main = new ExploredTask(0, 'main', () => Promise.resolve(), undefined, this)
   }
 
-  /** Runs all tasks that were spawned, and those that they spawn, to their end or to a failure. */
-  runTasks(): Promise<Outcome> {
-    return new Promise((resolve) => {
-      this.#end = (outcome) => {
-        this.#end = undefined
-        this.#running = undefined
-        resolve(outcome)
-      }
-      this.#next()
-    })
+  /** Runs `task` to its first operation. */
+  protected abstract begin(task: ExploredTask): void
+
+  /** Lets `task`, which awaits an operation, go on with what came of it. */
+  protected abstract resume(task: ExploredTask, value: unknown, threw: boolean): void
+
+  /** The task that runs has started its operation. @returns what it awaits */
+  protected abstract suspend(task: ExploredTask): Promise<unknown>
+
+  /** What is to be awaited in place of an operation that is done, or has failed, already. */
+  protected abstract settled(value: unknown, threw: boolean): Promise<unknown>
+
+  /** The outcome is known. */
+  protected abstract ended(): void
+
+  /** Tasks take steps from here on. */
+  protected tasksRun(): void {
+    this.#exploring = true
+  }
+
+  /** Tasks have ended well, and check runs. */
+  checks(): void {
+    this.outcome = undefined
+  }
+
+  protected end(outcome: Outcome): void {
+    if (!this.#exploring) return
+    this.#exploring = false
+    this.#broken = outcome.end !== 'passed'
+    this.running = undefined
+    this.outcome = outcome
+    this.ended()
   }
 
   /** Ends the execution in a failure; the first one counts. */
   fail(failure: Failure): void {
-    this.#end?.({ end: 'failed', failure, blocked: [] })
+    this.end({ end: 'failed', failure, blocked: [] })
   }
 
-  get current(): Task {
-    return this.#running ?? this.#main
+  get current(): ExploredTask {
+    return this.running ?? this.#main
   }
 
-  get tasks(): readonly Task[] {
+  get tasks(): readonly ExploredTask[] {
     return [this.#main, ...this.#starting, ...this.#live]
   }
 
-  spawn(name: string, body: () => Promise<void>): Task {
-    const maker = this.#running ?? this.#main
+  spawn(name: string, body: () => Promise<void>): ExploredTask {
+    const maker = this.running ?? this.#main
     const count = maker.children++
     const label = maker === this.#main ? name : `${maker.name}/${name}.${count}`
-    const id = this.#parts.taskIds.of(maker.id, count, label) + 1
-    const task = new ExploredTask(id, label, body, maker.lastEvent, this, this.#kernelParts)
+    const id = this.#taskIds.of(maker.id, count, label) + 1
+    const task = new ExploredTask(id, label, body, maker.lastEvent, this)
     this.#starting.push(task)
-    this.#kernelParts.trace('sched:spawn', task)
+    this.#trace('sched:spawn', task)
     return task
   }
 
-  step<T>(operation: Operation<T>): Promise<T> {
-    if (this.#performing) {
-      const { kind, object } = this.#performing
-      throw new TypeError(`task ${this.current.name} starts ${operation.kind} ${operation.object} inside ${kind} ${object}, which is one step`)
+  step<On extends Target, A, B, Result>(operation: Operation<On, A, B, Result>, target: On, a: A, b: B): Promise<Result> {
+    if (this.#performing && this.#performingOn) {
+      const inside = `${this.#performing.kind} ${objectOf(this.#performing, this.#performingOn)}`
+      throw new TypeError(`task ${this.current.name} starts ${operation.kind} ${objectOf(operation, target)} inside ${inside}, which is one step`)
     }
-    if (!this.#end) return this.#alone(operation)
-    const task = this.#running
-    const wrong = this.#misuse(operation)
-    if (!task || wrong) {
-      this.fail({ code: 'MISSING_AWAIT', message: `MISSING_AWAIT  ${wrong ?? 'an operation of no task'}`, task: task?.name, error: undefined })
-      return new Promise(() => undefined)
+    const task = this.running
+    if (this.#broken) return NEVER
+    if (!this.#exploring) return this.#alone(operation, target, a, b) as Promise<Result>
+    if (!task || task.operation || this.witness) {
+      const wrong = this.#misuse(operation, target)
+      if (wrong !== undefined) {
+        this.fail({ code: 'MISSING_AWAIT', message: `MISSING_AWAIT  ${wrong}`, task: task?.name, error: undefined })
+        return NEVER
+      }
     }
-    const done = new Promise<T>((resolve, reject) => {
-      task.waiter = { operation, resolve: resolve as (value: unknown) => void, reject }
-    })
-    task.couldRun = undefined
-    task.enabledBy = undefined
-    // Not at once: what the task still does up to its await is done in its own name.
-    void DONE.then(this.#dispatch)
-    return done
+    const suspended = task!
+    suspended.operation = operation
+    suspended.target = target
+    suspended.a = a
+    suspended.b = b
+    suspended.couldRun = undefined
+    suspended.enabledBy = undefined
+    return this.suspend(suspended) as Promise<Result>
+  }
+
+  failed(error: unknown): Promise<never> {
+    return this.settled(error, true) as Promise<never>
   }
 
   external<T>(_promise: PromiseLike<T>): Promise<T> {
-    return Promise.reject(new TypeError(`task ${this.current.name} awaits an external promise: a checker decides over marked operations only`))
+    return this.failed(new TypeError(`task ${this.current.name} awaits an external promise: a checker decides over marked operations only`))
   }
 
   idle(): Promise<void> {
-    return Promise.reject(new TypeError(`task ${this.current.name} waits for all others to be idle: under a checker, join them`))
+    return this.failed(new TypeError(`task ${this.current.name} waits for all others to be idle: under a checker, join them`))
   }
 
   condResched(): Promise<void> {
-    return DONE
+    return this.settled(undefined, false) as Promise<void>
   }
 
   cpuRelax(): Promise<void> {
-    const task = this.#running
-    if (!task) return DONE
-    const { recorder } = this.#parts
+    const recorder = this.#recorder
+    const task = this.running
+    if (!task) return this.condResched()
+    if (!recorder) {
+      this.#needsEvents()
+      return NEVER
+    }
     const relax = recorder.turnOf(task)
-    return this.step({
-      kind: 'relax',
-      object: relax.name,
-      target: task,
-      access: 'none',
-      enabled: () => recorder.canRelax(relax),
-      perform: () => {
-        recorder.relaxed(relax)
-        task.turn = relax.index + 1
+    return this.step<Target, undefined, undefined, void>(
+      {
+        kind: 'relax',
+        access: 'none',
+        enabled: () => recorder.canRelax(relax),
+        perform: () => {
+          recorder.relaxed(relax)
+          task.turn = relax.index + 1
+        },
       },
-    })
+      { id: 0, name: relax.name },
+      undefined,
+      undefined,
+    )
   }
 
   created(target: Target): void {
-    this.#parts.recorder.created(target, this.#running ?? this.#main)
+    this.#recorder?.created(target, this.running ?? this.#main)
   }
 
   touched(target: Target, access: 'read' | 'write'): void {
-    if (!this.#end || !this.#running) return
-    if (this.#performing) this.#parts.recorder.touched(target, access)
+    const task = this.running
+    if (!this.#exploring || !task) return
+    const recorder = this.#recorder
+    if (this.#performing) recorder?.touched(target, access)
+    else if (!recorder) this.#needsEvents()
     else {
-      const race = this.#parts.recorder.plain(this.#running, target, access)
+      const race = recorder.plain(task, target, access)
       if (race) this.fail(race)
     }
   }
 
   /** A task asked `what`, and not the scheduler. */
   strayed(what: string): void {
-    if (this.#running) this.fail(nondeterminism(this.#running, `calls ${what}`))
+    if (this.running) this.fail(nondeterminism(this.running, `calls ${what}`))
   }
 
-  /** A timer has fired, and none does while an execution goes on by itself. @returns the failure when it is not a task's, so that the execution does not end by it */
-  stalled(): Failure | undefined {
-    const task = this.#running
+  foreign(task: ExploredTask | undefined): Failure {
     const after = task?.lastEvent
-    const where = after ? `after ${after.kind} ${after.name}` : 'before its first operation'
-    const message = `FOREIGN  ${task ? `task ${task.name}` : 'setup or check'} awaits something that is no marked operation, ${where}: a checker cannot decide when it goes on`
-    const failure = { code: 'FOREIGN', message, task: task?.name, error: undefined }
-    if (!this.#end) return failure
-    this.fail(failure)
-    return undefined
+    const where = after ? `, after ${after.kind} ${after.name}` : this.made.length > 0 ? '' : ', before its first operation'
+    const message = `FOREIGN  ${task ? `task ${task.name}` : 'setup or check'} awaits something that is no marked operation${where}: a checker cannot decide when it goes on`
+    return { code: 'FOREIGN', message, task: task?.name, error: undefined }
   }
 
-  #misuse(operation: Operation): string | undefined {
-    const task = this.#running
-    const what = `${operation.kind} ${operation.object}`
+  #needsEvents(): void {
+    this.unrecorded = true
+    this.end({ end: 'abandoned', blocked: [] })
+  }
+
+  #misuse(operation: Operation, target: Target): string | undefined {
+    const task = this.running
+    const what = `${operation.kind} ${objectOf(operation, target)}`
     if (!task) return `${what} is started outside of every task: a promise was not awaited`
-    const wrong = this.#parts.witness?.starts(task, operation)
-    if (wrong) return wrong
-    if (!task.waiter) return undefined
-    const { kind, object } = task.waiter.operation
-    return `task ${task.name} starts ${what} while its ${kind} ${object} is pending: an await is missing`
+    const wrong = this.witness?.starts(task, operation, target)
+    if (wrong !== undefined) return wrong
+    const waiting = task.waitsFor
+    return waiting && `task ${task.name} starts ${what} while its ${waiting.kind} ${waiting.object} is pending: an await is missing`
   }
 
   /** Performs an operation of setup or check, beside which nothing runs. */
-  #alone<T>(operation: Operation<T>): Promise<T> {
+  #alone(operation: Operation, target: Target, a: unknown, b: unknown): Promise<unknown> {
     try {
-      if (!operation.enabled()) throw new TypeError(`setup and check run alone and cannot wait, as ${operation.kind} ${operation.object} would`)
-      return Promise.resolve(this.#perform(operation))
+      if (operation.enabled?.(target, a, b) ?? true) {
+        const result = operation.perform(target, a, b)
+        if (result !== AGAIN) return this.settled(result, false)
+      }
+      throw new TypeError(`setup and check run alone and cannot wait, as ${operation.kind} ${objectOf(operation, target)} would`)
     } catch (error) {
-      return Promise.reject(error)
+      return this.settled(error, true)
     }
   }
 
-  /** Hands control to the next task. */
-  #next(): void {
-    if (!this.#end) return
-    const starting = this.#starting.shift()
-    if (starting) {
-      this.#begin(starting)
-      return
+  /** Begins a task, or lets one take a step. @returns true when a task was begun or goes on, false when nobody does */
+  protected turn(): boolean {
+    if (this.#starting.length > 0) {
+      this.#begin()
+      return true
     }
-    const { recorder, director, maxSteps } = this.#parts
-    const enabled = this.#enabled()
-    const step = recorder.steps
-    if (enabled.length === 0) this.#over()
-    else if (step >= maxSteps) {
-      const task = this.#running?.name
-      const message = `LIVELOCK  no end after ${maxSteps} steps: tasks make each other try again for ever, or maxSteps is too low`
-      this.fail({ code: 'LIVELOCK', message, task, error: undefined })
+    const step = this.made.length
+    const situation = this.#situation
+    this.#findEnabled(situation)
+    if (situation.count === 0) this.#over()
+    else if (step >= this.#maxSteps) {
+      this.fail({ code: 'LIVELOCK', message: `LIVELOCK  no end after ${this.#maxSteps} steps: ${LIVELOCK}`, task: this.running?.name, error: undefined })
     } else {
-      const last = recorder.lastEvent?.task ?? -1
-      const chosen = recorder.repeating ? (item(recorder.trace.events, step)).task : director.choose({ trace: recorder.trace, enabled, last, step })
-      const task = this.#live.find(({ id }) => id - 1 === chosen)
-      if (chosen < 0) this.#end({ end: 'abandoned', blocked: [] })
-      else if (task?.couldRun && task.waiter) this.#take(task, task.waiter)
-      else this.fail(nondeterminism(undefined, `task ${task?.name ?? chosen} can take no step at step ${step}, as it could in another execution with the same choices`))
+      const chosen = this.#choose(step)
+      if (chosen < 0) this.end({ end: 'abandoned', blocked: [] })
+      else {
+        const task = this.#enabledTask(situation, chosen)
+        if (task?.operation && task.target) return this.#take(task, task.operation, task.target, step)
+        this.fail(nondeterminism(undefined, `task ${chosen} can take no step at step ${step}, as it could in another execution with the same choices`))
+      }
     }
+    return false
   }
 
-  #enabled(): number[] {
-    const enabled: number[] = []
-    for (const task of this.#live) {
-      const can = task.waiter?.operation.enabled() ?? false
-      if (can && task.couldRun === false) task.enabledBy = this.#parts.recorder.lastEvent
-      task.couldRun = can
-      if (can) enabled.push(task.id - 1)
+  #choose(step: number): number {
+    const recorder = this.#recorder
+    if (recorder?.repeating) return item(recorder.trace.events, step).task
+    if (step < this.#given.length) return taskOf(item(this.#given, step))
+    const situation = this.#situation
+    situation.step = step
+    return this.#director.choose(situation)
+  }
+
+  /** The next task that was spawned runs up to its first operation. That is no event: if what it does there mattered to others, it would be a reported race. */
+  #begin(): void {
+    const task = this.#starting.shift()!
+    const live = this.#live
+    let at = live.length
+    while (at > 0 && item(live, at - 1).id > task.id) at--
+    live.splice(at, 0, task)
+    this.running = task
+    this.begin(task)
+  }
+
+  #enabledTask({ enabled, count }: Situation, chosen: number): ExploredTask | undefined {
+    for (let i = 0; i < count; i++) {
+      if (enabled[i] !== chosen) continue
+      for (const task of this.#live) if (task.id === chosen + 1) return task
     }
-    return enabled
+    return undefined
   }
 
-  /** Runs a task up to its first operation. That is no event: if what it does there mattered to others, it would be a reported race. */
-  #begin(task: ExploredTask): void {
-    this.#running = task
-    const at = this.#live.findIndex(({ id }) => id > task.id)
-    this.#live.splice(at < 0 ? this.#live.length : at, 0, task)
-    const { witness } = this.#parts
-    const body = async (): Promise<void> => task.body()
-    ;(witness ? witness.enter(task, body) : body()).then(
-      () => { this.#exit(task) },
-      (error: unknown) => {
-        if (!(error instanceof AssumptionFailed)) this.fail(failureOf(error, task.name))
-        this.#assumed = true
-        this.#exit(task)
-      },
-    )
+  #findEnabled(situation: Mutable<Situation>): void {
+    const { enabled } = situation
+    const recorder = this.#recorder
+    const live = this.#live
+    let count = 0
+    for (let i = 0; i < live.length; i++) {
+      const task = item(live, i)
+      const { operation, target } = task
+      if (!operation || !target) continue
+      const can = operation.enabled === undefined || operation.enabled(target, task.a, task.b)
+      if (recorder) {
+        if (can && task.couldRun === false) task.enabledBy = recorder.lastEvent
+        task.couldRun = can
+      }
+      if (can) enabled[count++] = task.id - 1
+    }
+    situation.count = count
   }
 
-  #exit(task: ExploredTask): void {
-    if (!this.#end) return
-    if (task.waiter) {
-      const { kind, object } = task.waiter.operation
-      const message = `MISSING_AWAIT  task ${task.name} ends while its ${kind} ${object} is pending`
-      this.fail({ code: 'MISSING_AWAIT', message, task: task.name, error: undefined })
+  /** Performs the operation that `task` waits with. @returns true when it goes on */
+  #take(task: ExploredTask, operation: Operation, target: Target, step: number): boolean {
+    const recorder = this.#recorder
+    const { a, b } = task
+    this.running = task
+    const way = operation.ways ? this.#way(operation.ways(target), step) : 0
+    recorder?.begin(task, operation, target)
+    task.operation = undefined
+    let value: unknown
+    let threw = false
+    this.#performing = operation
+    this.#performingOn = target
+    try {
+      value = operation.perform(target, a, b, way)
+    } catch (error) {
+      value = error
+      threw = true
+    }
+    this.#performing = undefined
+    this.made.push(choiceOf(task.id - 1, way))
+    this.#situation.last = task.id - 1
+    const failure = recorder?.end(task, operation, target, a, way)
+    if (failure) this.fail(failure)
+    else if (value !== AGAIN) {
+      this.resume(task, value, threw)
+      return true
+    } else {
+      task.operation = operation
+      task.couldRun = undefined
+      task.enabledBy = undefined
+      this.running = undefined
+    }
+    return false
+  }
+
+  #way(ways: number, step: number): number {
+    const recorder = this.#recorder
+    if (recorder?.repeating) return item(recorder.trace.events, step).way
+    if (step < this.#given.length) return wayOf(item(this.#given, step))
+    return ways > 1 ? this.#director.way(step, ways) : 0
+  }
+
+  /** The body of `task` has ended. */
+  protected exit(task: ExploredTask, error: unknown, threw: boolean): void {
+    if (!this.#exploring) return
+    if (threw) {
+      if (!(error instanceof AssumptionFailed)) {
+        this.fail(failureOf(error, task.name))
+        return
+      }
+      this.#assumed = true
+    }
+    const waiting = task.waitsFor
+    if (waiting || task.open > 0) {
+      const left = waiting ? `its ${waiting.kind} ${waiting.object} is pending` : 'a function that it called has not ended, or has thrown, and was not awaited'
+      this.fail({ code: 'MISSING_AWAIT', message: `MISSING_AWAIT  task ${task.name} ends while ${left}`, task: task.name, error: undefined })
       return
     }
     task.finished = true
-    this.#live = this.#live.filter((other) => other !== task)
+    this.#live.splice(this.#live.indexOf(task), 1)
     this.#finished.push(task)
-    this.#kernelParts.trace('sched:exit', task)
-    this.#next()
-  }
-
-  /** Performs the operation that `task` waits with. */
-  #take(task: ExploredTask, { operation, resolve, reject }: Waiter): void {
-    const { recorder } = this.#parts
-    task.waiter = undefined
-    this.#running = task
-    recorder.begin(task, operation)
-    let settle: () => void
-    try {
-      const value = this.#perform(operation)
-      settle = () => { resolve(value) }
-    } catch (error) {
-      settle = () => { reject(error) }
-    }
-    const failure = recorder.end(task, operation)
-    if (failure) this.fail(failure)
-    else settle()
-  }
-
-  #perform<T>(operation: Operation<T>): T {
-    this.#performing = operation
-    try {
-      return operation.perform()
-    } finally {
-      this.#performing = undefined
-    }
+    this.#trace('sched:exit', task)
+    this.running = undefined
   }
 
   /** No task can take a step. */
   #over(): void {
-    const { recorder } = this.#parts
-    this.#running = undefined
-    const blocked = this.#live.flatMap((task) => {
-      if (!task.waiter) return []
-      recorder.begin(task, task.waiter.operation)
-      return [recorder.eventOf(task, task.waiter.operation)]
-    })
-    if (this.#assumed) this.#end?.({ end: 'assumed', blocked })
-    else if (this.#live.length > 0) this.#end?.({ end: 'failed', failure: stalemate(this.#live, [...this.#live, ...this.#finished]), blocked })
+    const recorder = this.#recorder
+    this.running = undefined
+    const blocked = recorder
+      ? this.#live.flatMap((task) => {
+          const { operation, target, a } = task
+          if (!operation || !target) return []
+          recorder.begin(task, operation, target)
+          return [recorder.eventOf(task, operation, target, a, 0)]
+        })
+      : []
+    if (this.#assumed) this.end({ end: 'assumed', blocked })
+    else if (this.#live.length > 0) this.end({ end: 'failed', failure: stalemate(this.#live, [...this.#live, ...this.#finished]), blocked })
     else {
       const holder = this.#finished.find((task) => task.held.length > 0)
-      if (!holder) this.#end?.({ end: 'passed', blocked })
+      if (!holder) this.end({ end: 'passed', blocked })
       else {
         const message = `LEAK  task ${holder.name} has ended and holds ${holder.held.map((lock) => lock.lockClass).join(', ')}`
-        this.#end?.({ end: 'failed', failure: { code: 'LEAK', message, task: holder.name, error: undefined }, blocked })
+        this.end({ end: 'failed', failure: { code: 'LEAK', message, task: holder.name, error: undefined }, blocked })
       }
     }
   }

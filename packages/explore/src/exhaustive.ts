@@ -1,12 +1,12 @@
 import { DepthFirst, type Node } from './depth-first.ts'
-import type { Situation } from './engine.ts'
+import { choiceOf, isEnabled, taskOf, type Choice, type Situation } from './director.ts'
 import type { Event } from './event.ts'
 import type { Trace } from './trace.ts'
 import { item } from './item.ts'
 
 interface Rest {
-  /** Tasks to be chosen here later. */
-  readonly tasks: number[]
+  /** To be chosen here later. */
+  readonly choices: Choice[]
 }
 
 export interface ExhaustiveOptions {
@@ -31,23 +31,29 @@ export class Exhaustive extends DepthFirst<Rest> {
   }
 
   override choose(situation: Situation): number {
-    const { enabled, last, step } = situation
+    const { last, step } = situation
     const chosen = super.choose(situation)
-    this.#spent[step + 1] = (item(this.#spent, step)) + (chosen !== last && enabled.includes(last) ? 1 : 0)
+    this.#spent[step + 1] = (item(this.#spent, step)) + (chosen !== last && isEnabled(situation, last) ? 1 : 0)
     return chosen
   }
 
-  protected override first({ last, step, enabled }: Situation, awake: readonly number[], sleep: Event[]): Node<Rest> | undefined {
+  protected override first(situation: Situation, awake: readonly number[], sleep: Event[]): Node<Rest> | undefined {
+    const { last, step } = situation
     let tasks = [...awake]
-    if (enabled.includes(last) && (item(this.#spent, step)) >= this.#preemptions) {
+    if (isEnabled(situation, last) && (item(this.#spent, step)) >= this.#preemptions) {
       if (tasks.length > 1) this.bounded = true
       tasks = tasks.filter((task) => task === last)
     } else if (tasks.includes(last)) tasks = [last, ...tasks.filter((task) => task !== last)]
     const chosen = tasks.shift()
-    return chosen === undefined ? undefined : { chosen, sleep, plan: { tasks } }
+    return chosen === undefined ? undefined : { chosen, ways: 0, sleep, plan: { choices: tasks } }
   }
 
-  protected override again({ plan }: Node<Rest>): number {
-    return plan.tasks.shift() ?? -1
+  protected override again({ plan }: Node<Rest>): Choice {
+    return plan.choices.shift() ?? -1
+  }
+
+  protected override hasWays({ chosen, ways, plan }: Node<Rest>): void {
+    const task = taskOf(chosen)
+    plan.choices.unshift(...Array.from({ length: ways - 1 }, (_, i) => choiceOf(task, i + 1)))
   }
 }

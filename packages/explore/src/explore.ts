@@ -1,15 +1,16 @@
 import { MmuNotifierError } from '@mmu-notifier/kernel'
 import { diagnose, fingerprint, replayed, type MakeEngine } from './diagnose.ts'
+import type { Director } from './director.ts'
 import { OptimalDpor } from './dpor.ts'
 import { Exhaustive } from './exhaustive.ts'
-import { PromiseEngine, type EngineOptions } from './promise-engine.ts'
+import { Engine, type EngineKind, type EngineOptions } from './engine.ts'
+import { guard } from './guard.ts'
 import { Random } from './random.ts'
 import { formatCounterexample, type Counterexample } from './report.ts'
 import type { Scenario } from './scenario.ts'
 import { Session } from './session.ts'
 import { parseToken } from './token.ts'
 import { PriorityWalk, RandomWalk } from './walks.ts'
-import { SiteWitness } from './witnesses.ts'
 
 /**
  * `portfolio`: random walks, then few preemptions, then PCT, then DPOR until everything is explored or the budget is spent. The others are its parts: `bounded` runs every schedule
@@ -22,6 +23,8 @@ export interface RunOptions {
   readonly lockdep?: boolean
   /** Steps of one execution before it is called a livelock. Default 10,000. */
   readonly maxSteps?: number
+  /** How tasks are suspended. Default: `generator` for a scenario that is compiled, `promise` for one that is not. Both find the same. */
+  readonly engine?: EngineKind
 }
 
 export interface ExploreOptions extends RunOptions {
@@ -72,11 +75,15 @@ export async function explore<State>(scenario: Scenario<State>, options: Explore
   if (!STRATEGIES.includes(strategy)) throw new RangeError(`strategy: expected one of ${STRATEGIES.join(', ')}, got ${strategy}`)
   if (!Number.isSafeInteger(seed)) throw new RangeError(`seed: expected an integer, got ${seed}`)
   const engineOptions = engineOptionsOf(scenario, options)
-  const engine = (): PromiseEngine<unknown> => new PromiseEngine(scenario as Scenario, engineOptions)
+  const engine = (): Engine => new Engine(scenario as Scenario, engineOptions)
   const session = new Session(engine(), engine(), budget)
   const random = new Random(seed)
-  const done = await phases()
-  return conclude(scenario as Scenario, engineOptions, session, done)
+  const release = guard()
+  try {
+    return await conclude(scenario as Scenario, engineOptions, session, await phases())
+  } finally {
+    release()
+  }
 
   async function phases(): Promise<Completed> {
     if (strategy === 'random') return walk(budget)
@@ -95,12 +102,12 @@ export async function explore<State>(scenario: Scenario<State>, options: Explore
   }
 
   async function walk(n: number): Promise<Completed> {
-    for (let i = 0; i < n && !session.over; i++) await session.run(new RandomWalk(random))
+    await session.runAll(times(n, () => new RandomWalk(random)))
     return { ...NOT_ALL, by: 'random walks' }
   }
 
   async function priorities(n: number): Promise<Completed> {
-    for (let i = 0; i < n && !session.over; i++) await session.run(new PriorityWalk(random, depth, session.longest))
+    await session.runAll(times(n, () => new PriorityWalk(random, depth, session.longest)))
     return { ...NOT_ALL, by: `priority walks of depth ${depth}` }
   }
 }
@@ -109,9 +116,14 @@ export async function explore<State>(scenario: Scenario<State>, options: Explore
 export async function replay<State>(scenario: Scenario<State>, token: string, options: RunOptions = {}): Promise<Counterexample | undefined> {
   const { fingerprint: given, schedules } = parseToken(token)
   const make = maker(scenario as Scenario, engineOptionsOf(scenario, options))
-  const own = await fingerprint(make)
-  if (own !== given) throw new MmuNotifierError('EINVAL', `EINVAL  the token ${token} is of another scenario, or of this one before it was changed: its fingerprint is ${own}`)
-  return replayed(make, schedules)
+  const release = guard()
+  try {
+    const own = await fingerprint(make)
+    if (own !== given) throw new MmuNotifierError('EINVAL', `EINVAL  the token ${token} is of another scenario, or of this one before it was changed: its fingerprint is ${own}`)
+    return await replayed(make, schedules)
+  } finally {
+    release()
+  }
 }
 
 interface Completed {
@@ -128,13 +140,11 @@ async function bounded(session: Session, preemptions: number, runs: number): Pro
   const { trace } = session.engine
   const strategy = new Exhaustive(trace, { sleepSets: false, preemptions })
   const traces = new Set<number>()
-  let complete = false
-  for (let i = 0; i < runs && !session.over && !(complete = !strategy.next()); i++) {
-    const outcome = await session.run(strategy)
+  await session.runAll(times(runs, () => (strategy.next() ? strategy : undefined)), (outcome) => {
     strategy.finished(outcome)
     if (outcome.end === 'passed') traces.add(trace.hash())
-  }
-  complete = complete || (session.failure === undefined && !strategy.next())
+  })
+  const complete = strategy.exhausted || (session.failure === undefined && !strategy.next())
   const what = strategy.bounded ? `every schedule with at most ${preemptions} preemptions` : 'every interleaving'
   return { by: complete ? what : `a part of ${what}`, exhausted: complete && !strategy.bounded, traces: traces.size, blocked: 0 }
 }
@@ -143,10 +153,10 @@ async function bounded(session: Session, preemptions: number, runs: number): Pro
 async function all(session: Session): Promise<Completed> {
   const { engine } = session
   const strategy = new OptimalDpor(engine.trace, engine.reach)
-  let complete = false
-  while (!engine.relaxes && !session.over && !(complete = !strategy.next())) strategy.finished(await session.run(strategy))
+  const next = (): OptimalDpor | undefined => (!engine.relaxes && strategy.next() ? strategy : undefined)
+  await session.runAll(next, (outcome) => { strategy.finished(outcome) })
   if (engine.relaxes && !session.over) return bounded(session, Infinity, Infinity)
-  complete = complete || (session.failure === undefined && !engine.relaxes && !strategy.next())
+  const complete = strategy.exhausted || (session.failure === undefined && !engine.relaxes && !strategy.next())
   return { by: complete ? 'optimal DPOR' : 'a part of optimal DPOR', exhausted: complete, traces: strategy.complete, blocked: strategy.blocked }
 }
 
@@ -170,19 +180,20 @@ async function conclude(scenario: Scenario, options: EngineOptions, session: Ses
   return { ...counts, verdict: 'failed', traces: undefined, counterexample, report }
 }
 
-function maker(scenario: Scenario, options: EngineOptions): MakeEngine {
-  return (look) => {
-    const engine = new PromiseEngine(scenario, options)
-    const witness = new SiteWitness()
-    if (look) engine.witness = witness
-    return { engine, sites: witness.sites }
-  }
+/** The first `n` of what `next` gives. */
+function times(n: number, next: () => Director | undefined): () => Director | undefined {
+  let left = n
+  return () => (left-- > 0 ? next() : undefined)
 }
 
-function engineOptionsOf(scenario: { readonly tasks: object }, { lockdep = true, maxSteps = 10_000, ...rest }: RunOptions & { readonly trylock?: 'read' | 'write' }): EngineOptions {
+function maker(scenario: Scenario, options: EngineOptions): MakeEngine {
+  return () => new Engine(scenario, options)
+}
+
+function engineOptionsOf(scenario: { readonly tasks: object }, { lockdep = true, maxSteps = 10_000, engine, ...rest }: RunOptions & { readonly trylock?: 'read' | 'write' }): EngineOptions {
   if (Object.keys(scenario.tasks).length === 0) throw new TypeError('explore: expected at least one task')
   atLeast('maxSteps', maxSteps, 1)
-  return { lockdep, maxSteps, trylockWrites: rest.trylock === 'write' }
+  return { lockdep, maxSteps, trylockWrites: rest.trylock === 'write', kind: engine }
 }
 
 function atLeast(what: string, value: number, least: number): void {

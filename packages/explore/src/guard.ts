@@ -7,31 +7,52 @@ const SOURCES: readonly (readonly [path: string, owner: () => object, name: stri
 
 type Call = (...args: unknown[]) => unknown
 
+/** Who is to be told. */
+export interface Watched {
+  /** A task asked `what`, and not the scheduler. */
+  strayed(what: string): void
+}
+
+let watched: Watched | undefined
+
+/** What is asked from here on, under a {@link guard}, is asked by a task of `execution`. @returns the one before */
+export function watch(execution: Watched | undefined): Watched | undefined {
+  const before = watched
+  watched = execution
+  return before
+}
+
 /**
- * While it is set, a call of `Math.random`, of the clock or of a timer is told to `report`, and then goes where it would have gone.
+ * While it is set, a call of `Math.random`, of the clock or of a timer is told to the execution that is watched, and then goes where it would have gone.
  * @returns the function that takes it away
  */
-export function guard(report: (what: string) => void): () => void {
+export function guard(): () => void {
   const undo: (() => void)[] = []
   for (const [path, owner, name] of SOURCES) {
     const object = owner() as Record<string, Call | undefined>
     const original = object[name]
     if (!original) continue
-    object[name] = function (this: unknown, ...args: unknown[]): unknown {
-      report(path)
+    const trap = function (this: unknown, ...args: unknown[]): unknown {
+      watched?.strayed(path)
       return original.apply(this, args)
     }
-    undo.push(() => { object[name] = original })
+    object[name] = trap
+    undo.push(() => {
+      if (object[name] === trap) object[name] = original
+    })
   }
   const global = globalThis as { Date: DateConstructor }
   const original = global.Date
-  global.Date = new Proxy(original, {
+  const trap = new Proxy(original, {
     construct(target, args: unknown[], newTarget) {
-      if (args.length === 0) report('new Date()')
+      if (args.length === 0) watched?.strayed('new Date()')
       return Reflect.construct(target, args, newTarget) as object
     },
   })
-  undo.push(() => { global.Date = original })
+  global.Date = trap
+  undo.push(() => {
+    if (global.Date === trap) global.Date = original
+  })
   return () => {
     for (const step of undo) step()
   }

@@ -1,12 +1,12 @@
-import type { Operation, Target } from '@mmu-notifier/kernel'
+import { objectOf, type Operation, type Target } from '@mmu-notifier/kernel'
 import { MODE } from './access.ts'
-import type { Director } from './engine.ts'
+import type { Director } from './director.ts'
 import type { Event } from './event.ts'
 import type { Failure } from './failure.ts'
 import { Footprint } from './footprint.ts'
 import type { Identities } from './identities.ts'
 import { PlainAccesses, type Clash } from './plain-accesses.ts'
-import type { ExploredTask } from './task.ts'
+import type { ExploredTask } from './explored-task.ts'
 import type { Reach } from './reach.ts'
 import type { Trace } from './trace.ts'
 import { item } from './item.ts'
@@ -35,7 +35,6 @@ export class Recorder {
   readonly #trylockWrites: boolean
   readonly #memory: Memory
   readonly #reach: Reach
-  readonly #ids = new Map<Target, number>()
   /** By number. */
   readonly #targets: Target[] = []
   readonly #footprint = new Footprint()
@@ -69,27 +68,27 @@ export class Recorder {
   }
 
   created(target: Target, maker: ExploredTask): void {
-    const { name, lockClass } = target as { name?: string; lockClass?: string }
-    const id = this.#identities.of(maker.id, maker.primitives++, name ?? lockClass ?? '?')
-    this.#ids.set(target, id)
+    const id = this.#identities.of(maker.id, maker.primitives++, target.name)
+    target.id = id
     this.#targets[id] = target
   }
 
   /** `task` is about to perform `operation`. */
-  begin(task: ExploredTask, operation: Operation): void {
+  begin(task: ExploredTask, operation: Operation, target: Target): void {
     this.#footprint.clear()
     if (operation.access === 'none') return
-    const state = stateOf(operation.target)
-    const id = this.#idOf(operation.target)
-    const mode = this.#conditional(operation)?.(state) === false ? MODE.read : MODE[operation.access]
+    const { state } = target
+    const id = this.#idOf(target)
+    const mode = this.#conditional(operation)?.(state, task.a) === false ? MODE.read : MODE[operation.access]
     this.#footprint.touch(id, mode, state)
     const known = this.#reach.get(task.id - 1, indexOf(task), id)
-    known?.objects.forEach((object, i) => { this.#footprint.expect(object, item(known.modes, i), stateOf(item(this.#targets, object))) })
+    if (!known) return
+    known.objects.forEach((object, i) => { this.#footprint.expect(object, item(known.modes, i), item(this.#targets, object).state) })
   }
 
   /** The operation that is being performed touches a cell. */
   touched(target: Target, access: 'read' | 'write'): void {
-    this.#footprint.touch(this.#idOf(target), MODE[access], stateOf(target))
+    this.#footprint.touch(this.#idOf(target), MODE[access], target.state)
   }
 
   /** The end of a turn of a retry loop, as far as it is known before it comes: what the task has looked at since the last one. */
@@ -106,7 +105,7 @@ export class Recorder {
       }
     }
     const name = objects.map((object) => this.#identities.names[object] ?? '?').join(', ')
-    return { task: task.id - 1, index, kind: 'relax', name, objects, modes: objects.map(() => MODE.read), before, changes: undefined, after: NOTHING }
+    return { task: task.id - 1, index, kind: 'relax', name, way: 0, objects, modes: objects.map(() => MODE.read), before, changes: undefined, possible: undefined, after: NOTHING }
   }
 
   /** The turn of `relax` is over: it has seen that something it looked at was altered. */
@@ -120,18 +119,18 @@ export class Recorder {
   }
 
   /** The operation was performed. */
-  end(task: ExploredTask, operation: Operation): Failure | undefined {
+  end(task: ExploredTask, operation: Operation, target: Target, a: unknown, way: number): Failure | undefined {
     const step = this.#steps++
     if (step < this.#director.prefix) {
       const before = item(this.trace.events, step)
       if (!this.#repeats(before, task, operation)) {
-        return nondeterminism(task, `did ${before.kind} ${before.name} in step ${step} of one execution, and ${operation.kind} ${operation.object} in another with the same choices`)
+        return nondeterminism(task, `did ${before.kind} ${before.name} in step ${step} of one execution, and ${operation.kind} ${objectOf(operation, target)} in another with the same choices`)
       }
       task.lastEvent = before
     } else {
       const races: number[] | undefined = this.#director.wantsRaces ? [] : undefined
       if (operation.kind !== 'relax') this.#reach.learn(task.id - 1, indexOf(task), this.#footprint.objects, this.#footprint.modes)
-      const event = this.eventOf(task, operation)
+      const event = this.eventOf(task, operation, target, a, way)
       this.trace.append(event, races)
       task.lastEvent = event
       if (races) this.#director.performed?.(step, races)
@@ -149,12 +148,12 @@ export class Recorder {
   }
 
   /** What `task` does or would do with `operation`, with the footprint recorded since {@link begin}. */
-  eventOf(task: ExploredTask, operation: Operation): Event {
+  eventOf(task: ExploredTask, operation: Operation, target: Target, a: unknown, way: number): Event {
     const { lastEvent } = task
     const after: Event[] = []
     if (!lastEvent && task.spawnedAfter) after.push(task.spawnedAfter)
     if (operation.kind === 'join') {
-      const joined = (operation.target as ExploredTask).lastEvent
+      const joined = (target as ExploredTask).lastEvent
       if (joined) after.push(joined)
     }
     if (operation.kind === 'wait' && task.enabledBy) after.push(task.enabledBy)
@@ -162,9 +161,11 @@ export class Recorder {
       task: task.id - 1,
       index: indexOf(task),
       kind: operation.kind,
-      name: operation.object,
+      name: objectOf(operation, target),
+      way,
       ...this.#footprint.take(),
-      changes: this.#conditional(operation),
+      changes: bound(this.#conditional(operation), a),
+      possible: bound(operation.possible, a),
       after: after.length > 0 ? after : NOTHING,
     }
   }
@@ -178,8 +179,8 @@ export class Recorder {
   }
 
   #idOf(target: Target): number {
-    const id = this.#ids.get(target)
-    if (id === undefined) throw new TypeError('an explored task uses a primitive that this execution did not make: make it in setup')
+    const { id } = target
+    if (this.#targets[id] !== target) throw new TypeError('an explored task uses a primitive that this execution did not make: make it in setup')
     return id
   }
 
@@ -191,8 +192,9 @@ export class Recorder {
   }
 }
 
-function stateOf(target: Target): unknown {
-  return (target as { readonly state?: unknown }).state
+/** What holds for an operation with this argument. */
+function bound(question: Operation['changes'], a: unknown): Event['changes'] {
+  return question && ((state) => question(state, a))
 }
 
 /** The index of what the task does next. */

@@ -1,35 +1,36 @@
-import { breathe } from './watchdog.ts'
-import type { Director, Outcome } from './engine.ts'
+import { Breath } from './watchdog.ts'
+import type { Director, Outcome } from './director.ts'
 import type { Failure } from './failure.ts'
-import type { PromiseEngine } from './promise-engine.ts'
-import { Retrace } from './schedule.ts'
+import type { Engine } from './engine.ts'
+import { named, Retrace, type Step } from './schedule.ts'
 import { ContextWitness } from './witnesses.ts'
 
 /** One execution in so many is run twice, and watched more closely. */
-const GUARDED = 64
-/** Executions between two chances for timers and I/O of others. */
-const BREATH = 512
+const GUARDED = 256
+/** Executions between two looks at the clock. */
+const BATCH = 32
 
 /** The executions of one exploration: counts them, ends at the first failure or with the budget, and guards against what the scheduler does not decide. */
 export class Session {
-  readonly engine: PromiseEngine<unknown>
-  readonly #twin: PromiseEngine<unknown>
+  readonly engine: Engine
+  readonly #twin: Engine
   readonly #budget: number
   readonly #witness = new ContextWitness()
+  readonly #breath = new Breath()
   executions = 0
   /** Dropped by `assume`. */
   dropped = 0
   failure: Failure | undefined
-  /** The tasks chosen in the failing execution, by step. */
-  choices: readonly string[] = []
+  /** What the failing execution chose, by step. */
+  choices: readonly Step[] = []
   /** The choices of executions in which the lock validator learned an order. */
-  readonly taught: (readonly string[])[] = []
+  readonly taught: (readonly Step[])[] = []
   /** Steps of the longest execution. */
   longest = 1
   #edges = 0
 
   /** @param twin another engine for the same scenario, to run some executions a second time */
-  constructor(engine: PromiseEngine<unknown>, twin: PromiseEngine<unknown>, budget: number) {
+  constructor(engine: Engine, twin: Engine, budget: number) {
     this.engine = engine
     this.#twin = twin
     this.#budget = budget
@@ -40,38 +41,63 @@ export class Session {
     return this.failure !== undefined || this.executions >= this.#budget
   }
 
-  /** Runs one execution, unless the session is over. */
-  async run(director: Director): Promise<Outcome> {
-    const { engine } = this
-    const guarded = this.executions % GUARDED === 0
-    if (this.executions % BREATH === BREATH - 1) await breathe()
+  /** Runs one execution after the other, until the session is over or `next` has no further director. */
+  async runAll(next: () => Director | undefined, finished?: (outcome: Outcome) => void): Promise<void> {
+    while (!this.over) {
+      const director = next()
+      if (!director) return
+      // An await that nothing has to be waited for would be the dearest part of an execution.
+      const running = this.#run(director)
+      const outcome = running instanceof Promise ? await running : running
+      finished?.(outcome)
+    }
+  }
+
+  #run(director: Director): Outcome | Promise<Outcome> {
+    const { engine, executions } = this
+    if (executions % GUARDED === 0 || (executions % BATCH === 0 && this.#breath.due)) return this.#runGuarded(director)
     this.executions++
-    engine.witness = guarded ? this.#witness : undefined
-    const outcome = await engine.run(director)
-    engine.witness = undefined
-    if (guarded) this.#witness.rest()
+    const outcome = engine.run(director)
+    return outcome instanceof Promise ? outcome.then((later) => this.#note(later)) : this.#note(outcome)
+  }
+
+  async #runGuarded(director: Director): Promise<Outcome> {
+    if (this.#breath.due) await this.#breath.take()
+    this.executions++
+    const outcome = this.#note(await this.engine.run(director, { record: true, witness: this.engine.kind === 'generator' ? undefined : this.#witness }))
+    this.#witness.rest()
+    if (outcome.end === 'passed') {
+      this.failure = await this.#again()
+      if (this.failure) this.choices = this.#choices()
+    }
+    return outcome
+  }
+
+  #note(outcome: Outcome): Outcome {
+    const { engine } = this
     if (outcome.end === 'assumed') this.dropped++
-    this.longest = Math.max(this.longest, engine.trace.length)
+    this.longest = Math.max(this.longest, engine.choices.length)
     if (engine.lockOrder.size > this.#edges) {
       this.#edges = engine.lockOrder.size
       if (!outcome.failure) this.taught.push(this.#choices())
     }
-    this.failure = outcome.failure ?? (guarded && outcome.end === 'passed' ? await this.#again() : undefined)
-    if (this.failure) this.choices = this.#choices()
+    if (outcome.failure) {
+      this.failure = outcome.failure
+      this.choices = this.#choices()
+    }
     return outcome
   }
 
-  #choices(): string[] {
-    const { trace, taskNames } = this.engine
-    return trace.events.map(({ task }) => taskNames[task] ?? '?')
+  #choices(): Step[] {
+    return named(this.engine.choices, this.engine.taskNames)
   }
 
   /** Makes the same choices again. @returns a failure when something else comes of them */
   async #again(): Promise<Failure | undefined> {
     const { engine } = this
     const twin = this.#twin
-    const outcome = await twin.run(new Retrace(twin.taskNames, this.#choices()))
-    const text = ({ trace, taskNames }: PromiseEngine<unknown>): string[] => trace.events.map(({ task, kind, name }) => `${taskNames[task] ?? '?'}: ${kind} ${name}`)
+    const outcome = await twin.run(new Retrace(twin.taskNames, this.#choices()), { record: true })
+    const text = ({ trace, taskNames }: Engine): string[] => trace.events.map(({ task, kind, name }) => `${taskNames[task] ?? '?'}: ${kind} ${name}`)
     const first = text(engine)
     const second = text(twin)
     const at = first.findIndex((step, i) => step !== second[i])

@@ -1,10 +1,10 @@
 import type { Failure } from './failure.ts'
-import type { ExploredTask } from './task.ts'
+import type { ExploredTask } from './explored-task.ts'
 
 /** Why no task can go on, `stuck` being those that have not finished. */
 export function stalemate(stuck: readonly ExploredTask[], all: readonly ExploredTask[]): Failure {
   const lines = stuck.map((task) => `\n  ${describe(task, all)}`).join('')
-  const missed = stuck.find((task) => task.waitsFor?.ready?.() === true)
+  const missed = stuck.find((task) => task.waitsFor?.ready === true)
   if (missed) return failure('LOST_WAKEUP', `what ${missed.name} sleeps for is true, and nobody woke it:${lines}`, missed)
   const cycle = waitCycle(stuck, all)
   if (cycle) return failure('DEADLOCK', `${[...cycle, cycle[0]].map((task) => task?.name).join(' -> ')}:${lines}`, cycle[0])
@@ -28,7 +28,7 @@ function describe(task: ExploredTask, all: readonly ExploredTask[]): string {
 function ownersOf(task: ExploredTask, all: readonly ExploredTask[]): ExploredTask[] {
   const wait = task.waitsFor
   if (!wait) return []
-  return all.filter((other) => other !== task && ((wait.kind === 'join' && wait.target === other) || other.held.some((held) => held.lock === wait.target)))
+  return all.filter((other) => other !== task && ((wait.kind === 'join' && wait.target === other) || other.held.some((held) => held.instance === wait.target)))
 }
 
 function waitCycle(stuck: readonly ExploredTask[], all: readonly ExploredTask[]): ExploredTask[] | undefined {

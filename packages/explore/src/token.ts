@@ -3,7 +3,8 @@ import type { Deviation } from './schedule.ts'
 
 /**
  * A schedule as text, short enough to paste: `v1:8c1e:@9>cpu1,@14>device`. Only the deviations from the default are in it, so its length does not
- * depend on that of the execution. `8c1e` is the scenario's fingerprint. Schedules that lead up to the last one, where a lock order seen in one execution is broken
+ * depend on that of the execution. `+2` behind a
+ * task is the way that its step takes, of several. `8c1e` is the scenario's fingerprint. Schedules that lead up to the last one, where a lock order seen in one execution is broken
  * in another, stand before it, divided by `|`.
  */
 export interface Token {
@@ -12,7 +13,7 @@ export interface Token {
 }
 
 export function formatToken({ fingerprint, schedules }: Token): string {
-  const text = schedules.map((deviations) => deviations.map(({ step, task }) => `@${step}>${encodeURIComponent(task)}`).join(','))
+  const text = schedules.map((deviations) => deviations.map(({ step, task, way }) => `@${step}>${encodeURIComponent(task)}${way === undefined ? '' : `+${way}`}`).join(','))
   return `v1:${fingerprint}:${text.join('|')}`
 }
 
@@ -26,9 +27,9 @@ export function parseToken(text: string): Token {
       schedule === ''
         ? []
         : schedule.split(',').map((part) => {
-            const [, step, task] = /^@(\d{1,9})>([^@>]+)$/.exec(part) ?? []
+            const [, step, task, way] = /^@(\d{1,9})>([^@>+]+)(?:\+(\d{1,6}))?$/.exec(part) ?? []
             if (step === undefined || task === undefined) throw invalid(text)
-            return { step: Number(step), task: decode(task, text) }
+            return { step: Number(step), task: decode(task, text), ...(way !== undefined && { way: Number(way) }) }
           }),
     ),
   }

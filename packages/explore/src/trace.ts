@@ -1,4 +1,4 @@
-import { alters, COMMUTE, isBarrier, RACE, relation, waits } from './access.ts'
+import { alters, COMMUTE, isBarrier, ORDER, RACE, relation, waits } from './access.ts'
 import { Clocks } from './clocks.ts'
 import type { Event } from './event.ts'
 import { item } from './item.ts'
@@ -93,8 +93,8 @@ export class Trace {
     let b = 0x85ebca6b
     for (const positions of this.#byTask) {
       for (const position of positions) {
-        const { kind } = item(this.events, position)
-        a = Math.imul(a ^ kind.length, 0x01000193)
+        const { kind, way } = item(this.events, position)
+        a = Math.imul(a ^ kind.length ^ (way << 8), 0x01000193)
         for (const count of this.clocks.row(position)) {
           a = Math.imul(a ^ count, 0x01000193)
           b = Math.imul(b ^ (count + 0x165667b1), 0x27d4eb2f)
@@ -113,26 +113,29 @@ export class Trace {
     clocks.copy(position, this.lastOf(task))
     this.#found.length = 0
     this.#reversible.length = 0
-    for (let i = 0; i < objects.length; i++) this.#conflicts(task, item(objects, i), item(modes, i))
+    for (let i = 0; i < objects.length; i++) this.#conflicts(task, item(objects, i), item(modes, i), i === 0 ? event.possible : undefined)
     // Here the row still is the one of the event before it in its task.
     if (races) this.#immediate(event, position, races)
     for (const other of this.#found) clocks.join(position, other)
     for (const other of after) clocks.join(position, this.positionOf(other))
   }
 
-  #conflicts(task: number, object: number, mode: number): void {
+  #conflicts(task: number, object: number, mode: number, possible: Event['possible']): void {
     const history = this.#history[object]
     if (!history) return
     for (let i = history.length - 1; i >= 0; i--) {
       const position = item(history, i)
       const other = item(this.events, position)
-      const theirs = item(other.modes, other.objects.indexOf(object))
-      const how = relation(theirs, mode)
+      const at = other.objects.indexOf(object)
+      const theirs = item(other.modes, at)
+      const relates = relation(theirs, mode)
+      // What it had to wait for cannot be reversed; the race is with whatever made it wait.
+      const how = relates === RACE && possible && !possible(other.before[at]) ? ORDER : relates
       if (other.task !== task && how !== COMMUTE) {
         this.#found.push(position)
         this.#reversible.push(how === RACE)
       }
-      if (isBarrier(theirs)) return
+      if (isBarrier(theirs) && (!possible || how === RACE)) return
     }
   }
 
@@ -176,12 +179,12 @@ export class Trace {
     })
   }
 
-  /** True when both take the same lock, the later one waiting for it. */
+  /** True when the later one waits for a state of its target, a lock that both take say, which the earlier one took away. */
   #acquisitions(earlier: Event, later: Event): boolean {
-    if (later.objects.length === 0 || !waits(item(later.modes, 0))) return false
+    if (later.objects.length === 0 || !(waits(item(later.modes, 0)) || later.possible)) return false
     const at = earlier.objects.indexOf(item(later.objects, 0))
     if (at < 0) return false
     const mode = item(earlier.modes, at)
-    return relation(mode, item(later.modes, 0)) === RACE
+    return relation(mode, item(later.modes, 0)) === RACE && (!later.possible || later.possible(earlier.before[at]))
   }
 }

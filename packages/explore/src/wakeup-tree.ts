@@ -19,6 +19,7 @@ export interface WakeupNode {
 export function leads(event: Event, sequence: readonly Event[]): number {
   const at = sequence.findIndex((other) => other.task === event.task)
   if (at < 0) return sequence.some((other) => dependent(event, other)) ? -1 : sequence.length
+  if (item(sequence, at).way !== event.way) return -1
   return isInitial(sequence, at) ? at : -1
 }
 

@@ -1,10 +1,11 @@
-import type { Director, Situation } from './engine.ts'
+import type { Director, Situation } from './director.ts'
 import { Random } from './random.ts'
 import { item } from './item.ts'
 
 /** Chooses each step at random. */
 export class RandomWalk implements Director {
   readonly prefix: number = 0
+  readonly needsTrace: boolean = false
   readonly wantsRaces: boolean = false
   readonly #random: Random
 
@@ -12,8 +13,12 @@ export class RandomWalk implements Director {
     this.#random = random
   }
 
-  choose({ enabled }: Situation): number {
-    return item(enabled, this.#random.below(enabled.length))
+  choose({ enabled, count }: Situation): number {
+    return item(enabled, this.#random.below(count))
+  }
+
+  way(_step: number, ways: number): number {
+    return this.#random.below(ways)
   }
 }
 
@@ -23,6 +28,7 @@ export class RandomWalk implements Director {
  */
 export class PriorityWalk implements Director {
   readonly prefix: number = 0
+  readonly needsTrace: boolean = false
   readonly wantsRaces: boolean = false
   readonly #random: Random
   readonly #priorities = new Map<number, number>()
@@ -34,13 +40,17 @@ export class PriorityWalk implements Director {
     this.#changes = Array.from({ length: depth - 1 }, () => random.below(steps))
   }
 
-  choose({ enabled, last, step }: Situation): number {
+  choose({ enabled, count, last, step }: Situation): number {
     const change = this.#changes.indexOf(step)
     // Below every priority that a task starts with, and the later of two changes lower.
     if (change >= 0 && last >= 0) this.#priorities.set(last, -1 - change)
     let best = item(enabled, 0)
-    for (const task of enabled) if (this.#priority(task) > this.#priority(best)) best = task
+    for (let i = 1; i < count; i++) if (this.#priority(item(enabled, i)) > this.#priority(best)) best = item(enabled, i)
     return best
+  }
+
+  way(_step: number, ways: number): number {
+    return this.#random.below(ways)
   }
 
   #priority(task: number): number {

@@ -4,6 +4,7 @@ interface Timers {
 
 /** Taken when the module is loaded: later ones may be a test's fake timers, or our own trap. */
 const { setTimeout } = globalThis as unknown as Timers
+const { now } = Date
 
 /**
  * Notices a task that awaits something else than an operation. An execution runs in microtasks alone, so when a timer fires in the middle of one, nothing in
@@ -29,9 +30,21 @@ export class Watchdog {
   }
 }
 
-/** Lets timers and I/O of others have their turn. */
-export function breathe(): Promise<void> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, 0)
-  })
+/** Milliseconds without a turn for others. */
+const BREATH = 50
+
+/** Lets timers and I/O of others have their turn now and then. */
+export class Breath {
+  #last = now()
+
+  get due(): boolean {
+    return now() - this.#last > BREATH
+  }
+
+  async take(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      setTimeout(resolve, 0)
+    })
+    this.#last = now()
+  }
 }

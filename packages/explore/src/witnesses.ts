@@ -1,6 +1,6 @@
-import type { Operation, Task } from '@mmu-notifier/kernel'
+import { objectOf, type Operation, type Target, type Task } from '@mmu-notifier/kernel'
 import type { Witness } from './execution.ts'
-import type { ExploredTask } from './task.ts'
+import type { ExploredTask } from './explored-task.ts'
 
 interface Storage {
   run<T>(store: unknown, body: () => T): T
@@ -28,10 +28,10 @@ export class ContextWitness implements Witness {
     return this.#storage ? this.#storage.run(task, body) : body()
   }
 
-  starts(task: Task, { kind, object }: Operation): string | undefined {
+  starts(task: Task, operation: Operation, target: Target): string | undefined {
     const owner = this.#storage?.getStore() as Task | undefined
     if (!owner || owner === task) return undefined
-    return `a helper of task ${owner.name} starts ${kind} ${object} while task ${task.name} runs: a promise was not awaited`
+    return `a helper of task ${owner.name} starts ${operation.kind} ${objectOf(operation, target)} while task ${task.name} runs: a promise was not awaited`
   }
 
   /** The runtime need not follow contexts any more. */

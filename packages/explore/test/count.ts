@@ -2,7 +2,7 @@ import { DepthFirst } from '../src/depth-first.ts'
 import { OptimalDpor } from '../src/dpor.ts'
 import { predict } from '../src/event.ts'
 import { Exhaustive } from '../src/exhaustive.ts'
-import { PromiseEngine } from '../src/promise-engine.ts'
+import { Engine } from '../src/engine.ts'
 import { Reach } from '../src/reach.ts'
 import type { Prediction } from '../src/reversal.ts'
 import type { Scenario } from '../src/scenario.ts'
@@ -27,7 +27,7 @@ export async function count<State>(
   algorithm: Algorithm = 'optimal',
   options: { prediction?: Prediction; trylockWrites?: boolean; reach?: Reach; limit?: number } = {},
 ): Promise<Counts> {
-  const engine = new PromiseEngine(scenario, { lockdep: false, trylockWrites: options.trylockWrites ?? false, maxSteps: 10_000 }, options.reach)
+  const engine = new Engine(scenario, { lockdep: false, trylockWrites: options.trylockWrites ?? false, maxSteps: 10_000, kind: undefined }, options.reach)
   const { trace } = engine
   const strategy: DepthFirst<unknown> =
     algorithm === 'optimal'

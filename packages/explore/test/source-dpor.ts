@@ -1,6 +1,6 @@
 import { Dpor } from '../src/dpor.ts'
 import type { Node } from '../src/depth-first.ts'
-import type { Situation } from '../src/engine.ts'
+import type { Situation } from '../src/director.ts'
 import type { Event } from '../src/event.ts'
 import { isInitial } from '../src/wakeup-tree.ts'
 
@@ -18,7 +18,11 @@ export class SourceDpor extends Dpor<{ readonly backtrack: number[]; done: numbe
 
   protected override first(_situation: Situation, awake: readonly number[], sleep: Event[]): Node<{ readonly backtrack: number[]; done: number }> | undefined {
     const [chosen] = awake
-    return chosen === undefined ? undefined : { chosen, sleep, plan: { backtrack: [chosen], done: 1 } }
+    return chosen === undefined ? undefined : { chosen, ways: 0, sleep, plan: { backtrack: [chosen], done: 1 } }
+  }
+
+  protected override hasWays(): void {
+    throw new Error('source-DPOR knows no choices of data')
   }
 
   protected override again({ plan, sleep }: Node<{ readonly backtrack: number[]; done: number }>): number {

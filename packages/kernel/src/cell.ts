@@ -1,4 +1,4 @@
-import type { Operation, Scheduler } from './scheduler.ts'
+import type { Operation, Scheduler, Target } from './scheduler.ts'
 
 /** One word that tasks share without a lock. Linux: `READ_ONCE`, `WRITE_ONCE`, `cmpxchg`, `atomic_fetch_add`. */
 export interface Cell<T> {
@@ -13,71 +13,73 @@ export interface Cell<T> {
   update(change: (held: T) => T): Promise<T>
 }
 
-const always = (): boolean => true
-
-export class KernelCell<T> implements Cell<T> {
+export class KernelCell<T> implements Cell<T>, Target {
+  id = 0
   readonly name: string
-  readonly #scheduler: Scheduler
-  readonly #read: Operation<T>
-  #value: T
+  readonly scheduler: Scheduler
+  /** What it holds. Operations use this; everybody else {@link value}, of which the scheduler is told. */
+  state: T
 
   constructor(scheduler: Scheduler, name: string, value: T) {
-    this.#scheduler = scheduler
+    this.scheduler = scheduler
     this.name = name
-    this.#value = value
-    this.#read = { kind: 'read', object: name, target: this, access: 'read', enabled: always, perform: () => this.#value }
+    this.state = value
   }
 
   get value(): T {
-    this.#scheduler.touched?.(this, 'read')
-    return this.#value
+    this.scheduler.touched?.(this, 'read')
+    return this.state
   }
 
   set value(value: T) {
-    this.#scheduler.touched?.(this, 'write')
-    this.#value = value
-  }
-
-  get state(): T {
-    return this.#value
+    this.scheduler.touched?.(this, 'write')
+    this.state = value
   }
 
   read(): Promise<T> {
-    return this.#scheduler.step(this.#read)
+    return this.scheduler.step(READ as Operation<KernelCell<T>, undefined, undefined, T>, this, undefined, undefined)
   }
 
   write(value: T): Promise<void> {
-    return this.#scheduler.step({
-      kind: 'write',
-      object: this.name,
-      target: this,
-      access: 'write',
-      enabled: always,
-      perform: () => { this.#value = value },
-    })
+    return this.scheduler.step(WRITE, this, value, undefined)
   }
 
   compareExchange(expected: T, value: T): Promise<T> {
-    return this.#update((held) => (held === expected ? value : held), (held) => held === expected)
+    return this.scheduler.step(COMPARE_EXCHANGE as Operation<KernelCell<T>, T, T, T>, this, expected, value)
   }
 
   update(change: (held: T) => T): Promise<T> {
-    return this.#update(change)
+    return this.scheduler.step(UPDATE as Operation<KernelCell<T>, (held: T) => T, undefined, T>, this, change, undefined)
   }
+}
 
-  #update(change: (held: T) => T, changes?: (held: T) => boolean): Promise<T> {
-    return this.#scheduler.step({
-      kind: 'update',
-      object: this.name,
-      target: this,
-      access: 'write',
-      ...(changes && { changes: changes as (state: unknown) => boolean }),
-      enabled: always,
-      perform: () => {
-        const held = this.#value
-        this.#value = change(held)
-        return held
-      },
-    })
-  }
+type AnyCell = KernelCell<unknown>
+
+const READ: Operation<AnyCell, undefined, undefined> = { kind: 'read', access: 'read', perform: (cell) => cell.state }
+
+const WRITE: Operation<AnyCell, unknown, undefined, void> = {
+  kind: 'write',
+  access: 'write',
+  perform: (cell, value) => { cell.state = value },
+}
+
+const COMPARE_EXCHANGE: Operation<AnyCell> = {
+  kind: 'update',
+  access: 'write',
+  changes: (held, expected) => held === expected,
+  perform(cell, expected, value) {
+    const held = cell.state
+    if (held === expected) cell.state = value
+    return held
+  },
+}
+
+const UPDATE: Operation<AnyCell, (held: unknown) => unknown, undefined> = {
+  kind: 'update',
+  access: 'write',
+  perform(cell, change) {
+    const held = cell.state
+    cell.state = change(held)
+    return held
+  },
 }

@@ -70,7 +70,6 @@ export function createKernel(options: KernelOptions = {}): Kernel {
   const { lockOrder = new LockOrder() } = options
   const lockdep = new Lockdep(lockOrder || undefined)
   const parts: SchedulerParts = {
-    held: (task) => lockdep.held(task),
     trace: (name, task) => { tracer.emit(name, [task]) },
   }
   const scheduler = options.scheduler?.(parts) ?? new RunToBlock(parts, options.preemption)

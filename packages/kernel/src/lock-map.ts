@@ -1,4 +1,4 @@
-import type { Acquisition, Lockdep } from './lockdep.ts'
+import type { HeldLock, Lockdep } from './lockdep.ts'
 import type { Scheduler } from './scheduler.ts'
 
 /**
@@ -9,11 +9,15 @@ export class LockMap {
   readonly lockClass: string
   readonly #scheduler: Scheduler
   readonly #lockdep: Lockdep
+  readonly #reader: HeldLock
+  readonly #writer: HeldLock
 
   constructor(scheduler: Scheduler, lockdep: Lockdep, lockClass: string) {
     this.lockClass = lockClass
     this.#scheduler = scheduler
     this.#lockdep = lockdep
+    this.#reader = { instance: this, lockClass, mode: 'read', spins: false }
+    this.#writer = { instance: this, lockClass, mode: 'write', spins: false }
   }
 
   /**
@@ -21,11 +25,10 @@ export class LockMap {
    * @param options.tryLock what it stands for never waits, so it is ordered after nothing
    */
   acquire(mode: 'read' | 'write', options?: { readonly tryLock?: boolean }): void {
-    const tryLock = options?.tryLock ?? false
-    const hold: Acquisition = { lock: this, lockClass: this.lockClass, mode, spins: false, recursive: mode === 'read', tryLock }
     const task = this.#scheduler.current
-    this.#lockdep.check(task, hold)
-    this.#lockdep.acquired(task, hold)
+    const hold = mode === 'read' ? this.#reader : this.#writer
+    this.#lockdep.check(task, hold, { recursive: mode === 'read', tryLock: options?.tryLock ?? false })
+    task.held.push(hold)
   }
 
   release(): void {

@@ -1,6 +1,6 @@
 import { MmuNotifierError } from './errors.ts'
 import type { LockOrder } from './lock-order.ts'
-import type { Task } from './task.ts'
+import type { Task, TaskRecord } from './task.ts'
 
 /** A lock that a task holds. */
 export interface HeldLock {
@@ -8,13 +8,13 @@ export interface HeldLock {
   readonly lockClass: string
   readonly mode: 'read' | 'write'
   /** The instance. */
-  readonly lock: object
+  readonly instance: object
   /** Spinlocks forbid sleeping. */
   readonly spins: boolean
 }
 
-/** How a lock is taken. */
-export interface Acquisition extends HeldLock {
+/** How a lock is taken, when it is not taken plainly. */
+export interface How {
   /** A trylock cannot wait, so it orders nothing before itself. */
   readonly tryLock?: boolean
   /** A second lock of a class that the task already holds, taken in an order that the caller guarantees. Linux: `SINGLE_DEPTH_NESTING`. */
@@ -29,54 +29,45 @@ export interface Acquisition extends HeldLock {
  */
 export class Lockdep {
   readonly #lockOrder: LockOrder | undefined
-  readonly #held = new WeakMap<Task, HeldLock[]>()
 
   /** @param lockOrder undefined to leave the order unchecked */
   constructor(lockOrder: LockOrder | undefined) {
     this.#lockOrder = lockOrder
   }
 
-  held(task: Task): readonly HeldLock[] {
-    return this.#held.get(task) ?? []
-  }
-
-  /** Checks the order and records `lock` as held by `task`. Call it before waiting for the lock. */
-  check(task: Task, lock: Acquisition): void {
-    for (const held of this.held(task)) {
-      if (lock.recursive && held.lockClass === lock.lockClass && held.mode === 'read') continue
-      if (held.lock === lock.lock) this.#fail(task, `takes ${lock.lockClass} again, which it already holds for ${held.mode}: it would wait for itself`)
-      if (lock.tryLock || !this.#lockOrder) continue
+  /** Checks the order of `lock` against what `task` holds. Call it before waiting for the lock. */
+  check(task: Task, lock: HeldLock, how?: How): void {
+    for (const held of task.held) {
+      if (how?.recursive && held.lockClass === lock.lockClass && held.mode === 'read') continue
+      if (held.instance === lock.instance) this.#fail(task, `takes ${lock.lockClass} again, which it already holds for ${held.mode}: it would wait for itself`)
+      if (how?.tryLock || !this.#lockOrder) continue
       if (held.lockClass === lock.lockClass) {
-        if (lock.nested) continue
+        if (how?.nested) continue
         this.#fail(task, `takes a second lock of class ${lock.lockClass}: two tasks doing so in opposite order deadlock`)
       }
       this.#order(task, held.lockClass, lock.lockClass)
     }
   }
 
-  acquired(task: Task, lock: HeldLock): void {
-    const held = this.#held.get(task)
-    if (held) held.push(lock)
-    else this.#held.set(task, [lock])
-  }
-
   /** @throws LOCKDEP when `task` does not hold `lock` */
-  released(task: Task, lock: object, lockClass: string): void {
-    const held = this.#held.get(task) ?? []
-    const at = held.findLastIndex((other) => other.lock === lock)
+  released(task: TaskRecord, lock: object, lockClass: string): void {
+    const { held } = task
+    let at = held.length - 1
+    while (at >= 0 && held[at]?.instance !== lock) at--
     if (at < 0) this.#fail(task, `unlocks ${lockClass}, which it does not hold`)
-    held.splice(at, 1)
+    if (at === held.length - 1) held.pop()
+    else held.splice(at, 1)
   }
 
   /** Asserts that `task` may sleep here. Linux: `might_sleep()`. */
   mightSleep(task: Task, what: string): void {
-    const spin = this.held(task).find((lock) => lock.spins)
+    const spin = task.held.find((lock) => lock.spins)
     if (spin) this.#fail(task, `sleeps in ${what} while it holds the spinlock ${spin.lockClass}`)
   }
 
   /** Asserts that `task` holds `lock`. Linux: `lockdep_assert_held()`. */
   assertHeld(task: Task, lock: object, lockClass: string): void {
-    if (!this.held(task).some((held) => held.lock === lock)) this.#fail(task, `must hold ${lockClass} here`)
+    if (!task.held.some((held) => held.instance === lock)) this.#fail(task, `must hold ${lockClass} here`)
   }
 
   #order(task: Task, first: string, then: string): void {
@@ -87,7 +78,7 @@ export class Lockdep {
   }
 
   #fail(task: Task, what: string): never {
-    const held = this.held(task).map((lock) => `${lock.lockClass}${lock.mode === 'read' ? ' (read)' : ''}`)
+    const held = task.held.map((lock) => `${lock.lockClass}${lock.mode === 'read' ? ' (read)' : ''}`)
     throw new LockdepError(`task ${task.name} ${what}${held.length > 0 ? `\n  holds: ${held.join(', ')}` : ''}`)
   }
 }

@@ -1,7 +1,6 @@
 import { Lock } from './lock.ts'
-import type { Acquisition, Lockdep } from './lockdep.ts'
+import type { How, Lockdep } from './lockdep.ts'
 import type { Operation, Scheduler } from './scheduler.ts'
-import type { Task } from './task.ts'
 
 /** A lock whose holder may sleep. Linux: `struct mutex`. */
 export interface Mutex {
@@ -22,65 +21,23 @@ export interface Mutex {
 }
 
 export class KernelMutex extends Lock implements Mutex {
-  readonly #hold: Acquisition
-  readonly #tryHold: Acquisition
-  readonly #lock: Operation<void>
-  readonly #tryLock: Operation<boolean>
-  readonly #unlock: Operation<void>
-  #owner: Task | undefined
+  /** Some task holds it. */
+  state = false
 
   constructor(scheduler: Scheduler, lockdep: Lockdep, lockClass: string) {
-    super(scheduler, lockdep, lockClass)
-    this.#hold = { lock: this, lockClass, mode: 'write', spins: false }
-    this.#tryHold = { ...this.#hold, tryLock: true }
-    this.#lock = {
-      kind: 'lock',
-      object: lockClass,
-      target: this,
-      access: 'acquire',
-      enabled: () => this.#owner === undefined,
-      perform: () => { this.#owner = this.acquired(this.#hold) },
-    }
-    this.#tryLock = {
-      kind: 'trylock',
-      object: lockClass,
-      target: this,
-      access: 'write',
-      changes: (owned) => owned === false,
-      enabled: () => true,
-      perform: () => {
-        if (this.#owner) return false
-        this.#owner = this.acquired(this.#tryHold)
-        return true
-      },
-    }
-    this.#unlock = {
-      kind: 'unlock',
-      object: lockClass,
-      target: this,
-      access: 'release',
-      enabled: () => true,
-      perform: () => {
-        this.released()
-        this.#owner = undefined
-      },
-    }
-  }
-
-  get state(): boolean {
-    return this.#owner !== undefined
+    super(scheduler, lockdep, lockClass, false)
   }
 
   lock(): Promise<void> {
-    return this.ordered(this.#hold, this.#lock)
+    return this.acquire(LOCK, this, undefined, undefined)
   }
 
   tryLock(): Promise<boolean> {
-    return this.ordered(this.#tryHold, this.#tryLock)
+    return this.acquire(TRY_LOCK, this, TRY, undefined)
   }
 
   unlock(): Promise<void> {
-    return this.scheduler.step(this.#unlock)
+    return this.scheduler.step(UNLOCK, this, undefined, undefined)
   }
 
   async lockFor(context: { readonly blockable: boolean }): Promise<boolean> {
@@ -97,4 +54,37 @@ export class KernelMutex extends Lock implements Mutex {
       await this.unlock()
     }
   }
+}
+
+const TRY: How = { tryLock: true }
+
+const LOCK: Operation<KernelMutex, undefined, undefined, void> = {
+  kind: 'lock',
+  access: 'acquire',
+  enabled: (mutex) => !mutex.state,
+  perform(mutex) {
+    mutex.state = true
+    mutex.acquired()
+  },
+}
+
+const TRY_LOCK: Operation<KernelMutex, undefined, undefined, boolean> = {
+  kind: 'trylock',
+  access: 'write',
+  changes: (held) => held === false,
+  perform(mutex) {
+    if (mutex.state) return false
+    mutex.state = true
+    mutex.acquired()
+    return true
+  },
+}
+
+const UNLOCK: Operation<KernelMutex, undefined, undefined, void> = {
+  kind: 'unlock',
+  access: 'release',
+  perform(mutex) {
+    mutex.released()
+    mutex.state = false
+  },
 }

@@ -1,5 +1,5 @@
 import { MmuNotifierError } from './errors.ts'
-import type { Scheduler } from './scheduler.ts'
+import type { Operation, Scheduler, Target } from './scheduler.ts'
 
 /** A reference count that never leaves 0 again. Linux: `refcount_t`. */
 export interface Refcount {
@@ -14,61 +14,71 @@ export interface Refcount {
   put(): Promise<boolean>
 }
 
-export class KernelRefcount implements Refcount {
+export class KernelRefcount implements Refcount, Target {
+  id = 0
   readonly name: string
-  readonly #scheduler: Scheduler
-  #value: number
+  readonly scheduler: Scheduler
+  state: number
 
   constructor(scheduler: Scheduler, name: string, initial: number) {
     if (!Number.isSafeInteger(initial) || initial < 0) throw new RangeError(`refcount ${name}: expected an initial count >= 0, got ${initial}`)
-    this.#scheduler = scheduler
+    this.scheduler = scheduler
     this.name = name
-    this.#value = initial
+    this.state = initial
   }
 
   get value(): number {
-    return this.#value
-  }
-
-  get state(): number {
-    return this.#value
+    return this.state
   }
 
   get(): Promise<void> {
-    return this.#update(() => {
-      if (this.#value === 0) throw this.#error('get at 0: the object is going or gone')
-      this.#value++
-    })
+    return this.scheduler.step(GET, this, undefined, undefined)
   }
 
   getUnlessZero(): Promise<boolean> {
-    return this.#update(() => {
-      if (this.#value === 0) return false
-      this.#value++
-      return true
-    })
+    return this.scheduler.step(GET_UNLESS_ZERO, this, undefined, undefined)
   }
 
   put(): Promise<boolean> {
-    return this.#update(() => {
-      if (this.#value === 0) throw this.#error('put at 0: more puts than gets')
-      return --this.#value === 0
-    })
+    return this.scheduler.step(PUT, this, undefined, undefined)
   }
 
-  #update<T>(perform: () => T): Promise<T> {
-    return this.#scheduler.step({
-      kind: 'update',
-      object: this.name,
-      target: this,
-      access: 'write',
-      changes: (count) => count !== 0,
-      enabled: () => true,
-      perform,
-    })
+  /** @throws REFCOUNT */
+  mustBePositive(what: string): void {
+    if (this.state > 0) return
+    throw new MmuNotifierError('REFCOUNT', `REFCOUNT  ${this.name}: ${what}, by task ${this.scheduler.current.name}`)
   }
+}
 
-  #error(what: string): MmuNotifierError {
-    return new MmuNotifierError('REFCOUNT', `REFCOUNT  ${this.name}: ${what}, by task ${this.#scheduler.current.name}`)
-  }
+const notZero = (count: unknown): boolean => count !== 0
+
+const GET: Operation<KernelRefcount, undefined, undefined, void> = {
+  kind: 'update',
+  access: 'write',
+  changes: notZero,
+  perform(count) {
+    count.mustBePositive('get at 0: the object is going or gone')
+    count.state++
+  },
+}
+
+const GET_UNLESS_ZERO: Operation<KernelRefcount, undefined, undefined, boolean> = {
+  kind: 'update',
+  access: 'write',
+  changes: notZero,
+  perform(count) {
+    if (count.state === 0) return false
+    count.state++
+    return true
+  },
+}
+
+const PUT: Operation<KernelRefcount, undefined, undefined, boolean> = {
+  kind: 'update',
+  access: 'write',
+  changes: notZero,
+  perform(count) {
+    count.mustBePositive('put at 0: more puts than gets')
+    return --count.state === 0
+  },
 }

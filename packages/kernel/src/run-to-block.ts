@@ -1,7 +1,6 @@
 import { MmuNotifierError } from './errors.ts'
-import type { HeldLock } from './lockdep.ts'
-import type { Operation, Scheduler, SchedulerParts } from './scheduler.ts'
-import type { Task } from './task.ts'
+import { AGAIN, type Operation, type Scheduler, type SchedulerParts, type Target } from './scheduler.ts'
+import { objectOf, TaskRecord } from './task.ts'
 
 /** Switches tasks at operations that need not wait, at random. */
 export interface Preemption {
@@ -11,49 +10,48 @@ export interface Preemption {
   readonly probability: number
 }
 
-interface Waiter {
-  readonly operation: Operation
-  readonly resolve: (value: unknown) => void
-  readonly reject: (error: unknown) => void
-}
-
-class ScheduledTask implements Task {
-  readonly id: number
-  readonly name: string
+class ScheduledTask extends TaskRecord {
   readonly #scheduler: RunToBlock
-  readonly #parts: SchedulerParts
-  finished = false
-  waiter: Waiter | undefined
+  /** Settle what the task awaits. */
+  resolve: ((value: unknown) => void) | undefined
+  reject: ((error: unknown) => void) | undefined
   /** What the body threw. */
   failure: unknown
 
-  constructor(id: number, name: string, scheduler: RunToBlock, parts: SchedulerParts) {
-    this.id = id
-    this.name = name
+  constructor(id: number, name: string, scheduler: RunToBlock) {
+    super(id, name, scheduler)
     this.#scheduler = scheduler
-    this.#parts = parts
   }
 
-  get held(): readonly HeldLock[] {
-    return this.#parts.held(this)
+  override joined(): void {
+    if (this.#scheduler.takeFailure(this)) throw this.failure
   }
+}
 
-  get waitsFor(): Operation | undefined {
-    return this.waiter?.operation
-  }
+const START: Operation = { kind: 'start', access: 'none', perform: () => undefined }
+const YIELD: Operation = { kind: 'yield', access: 'none', perform: () => undefined }
+const IDLE: Operation<RunToBlock & Target, ScheduledTask> = {
+  kind: 'idle',
+  access: 'none',
+  enabled: (scheduler, self) => scheduler.isIdleBut(self),
+  perform: (scheduler) => { scheduler.throwFailure() },
+}
 
-  join(): Promise<void> {
-    return this.#scheduler.step({
-      kind: 'join',
-      object: this.name,
-      target: this,
-      access: 'none',
-      enabled: () => this.finished,
-      perform: () => {
-        if (this.#scheduler.takeFailure(this)) throw this.failure
-      },
-    })
-  }
+/** What came of a promise from outside. */
+class External implements Target {
+  id = 0
+  readonly name = 'promise'
+  outcome: { readonly value: unknown } | { readonly error: unknown } | undefined
+}
+
+const EXTERNAL: Operation<External> = {
+  kind: 'external',
+  access: 'none',
+  enabled: ({ outcome }) => outcome !== undefined,
+  perform({ outcome }) {
+    if (outcome && 'value' in outcome) return outcome.value
+    throw outcome?.error
+  },
 }
 
 /**
@@ -64,7 +62,9 @@ class ScheduledTask implements Task {
  * When every task waits and nothing external is under way, the run is dead: `main` gets what a task threw that nobody joined, or else an
  * error DEADLOCK that says who waits for what.
  */
-export class RunToBlock implements Scheduler {
+export class RunToBlock implements Scheduler, Target {
+  id = 0
+  readonly name = 'every other task'
   readonly #main: ScheduledTask
   readonly #parts: SchedulerParts
   readonly #preemption: Preemption | undefined
@@ -75,8 +75,9 @@ export class RunToBlock implements Scheduler {
   #live: ScheduledTask[]
   #nextId = 1
   #externals = 0
-  /** The operation that is being performed: no other may start inside it. */
+  /** The operation that is being performed, and on what: no other may start inside it. */
   #performing: Operation | undefined
+  #performingOn: Target | undefined
   /** Tasks whose error nobody has seen yet. */
   readonly #failed = new Set<ScheduledTask>()
 
@@ -84,25 +85,24 @@ export class RunToBlock implements Scheduler {
     this.#parts = parts
     this.#preemption = preemption
     this.#random = (preemption?.seed ?? 0) | 0
-    this.#main = new ScheduledTask(0, 'main', this, parts)
+    this.#main = new ScheduledTask(0, 'main', this)
     this.#running = this.#main
     this.#live = [this.#main]
   }
 
-  get current(): Task {
+  get current(): TaskRecord {
     return this.#running ?? this.#main
   }
 
-  get tasks(): readonly Task[] {
+  get tasks(): readonly TaskRecord[] {
     return this.#live
   }
 
-  spawn(name: string, body: () => Promise<void>): Task {
-    const task = new ScheduledTask(this.#nextId++, name, this, this.#parts)
+  spawn(name: string, body: () => Promise<void>): TaskRecord {
+    const task = new ScheduledTask(this.#nextId++, name, this)
     this.#live.push(task)
     this.#parts.trace('sched:spawn', task)
-    const start: Operation = { kind: 'start', object: name, target: task, access: 'none', enabled: () => true, perform: () => undefined }
-    void this.#park(task, start)
+    void this.#park(task, START, task, undefined, undefined)
       .then(body)
       .catch((error: unknown) => {
         this.#failed.add(task)
@@ -117,23 +117,34 @@ export class RunToBlock implements Scheduler {
     return task
   }
 
-  step<T>(operation: Operation<T>): Promise<T> {
+  step<On extends Target, A, B, Result>(operation: Operation<On, A, B, Result>, target: On, a: A, b: B): Promise<Result> {
     const task = this.#running ?? this.#main
-    if (this.#performing) {
-      throw new TypeError(`task ${task.name} starts ${operation.kind} ${operation.object} inside ${this.#performing.kind} ${this.#performing.object}, which is one step`)
+    if (this.#performing && this.#performingOn) {
+      const inside = `${this.#performing.kind} ${objectOf(this.#performing, this.#performingOn)}`
+      throw new TypeError(`task ${task.name} starts ${operation.kind} ${objectOf(operation, target)} inside ${inside}, which is one step`)
     }
-    if (task.waiter) {
-      const pending = `${task.waiter.operation.kind} ${task.waiter.operation.object}`
-      return Promise.reject(
-        new TypeError(`task ${task.name} starts ${operation.kind} ${operation.object} while its ${pending} is pending: an await is missing`),
-      )
+    const waiting = task.waitsFor
+    if (waiting) {
+      const what = `${operation.kind} ${objectOf(operation, target)} while its ${waiting.kind} ${waiting.object}`
+      return Promise.reject(new TypeError(`task ${task.name} starts ${what} is pending: an await is missing`))
     }
-    if (operation.enabled() && !this.#preempts()) return this.#attempt(operation)
-    return this.#wait(task, operation)
+    if ((operation.enabled?.(target, a, b) ?? true) && !this.#preempts()) {
+      try {
+        const result = this.#perform(operation, target, a, b)
+        if (result !== AGAIN) return Promise.resolve(result as Result)
+      } catch (error) {
+        return Promise.reject(error)
+      }
+    }
+    return this.#wait(task, operation, target, a, b) as Promise<Result>
   }
 
-  #wait<T>(task: ScheduledTask, operation: Operation<T>): Promise<T> {
-    const done = this.#park(task, operation)
+  failed(error: unknown): Promise<never> {
+    return Promise.reject(error)
+  }
+
+  #wait(task: ScheduledTask, operation: Operation, target: Target, a: unknown, b: unknown): Promise<unknown> {
+    const done = this.#park(task, operation, target, a, b)
     // Not at once: what the task still does up to its await is done in its own name.
     void Promise.resolve().then(() => {
       this.#dispatch()
@@ -142,9 +153,9 @@ export class RunToBlock implements Scheduler {
   }
 
   /** Goes to the end of the queue, if another task can run. */
-  condResched(): Promise<void> {
+  async condResched(): Promise<void> {
     const task = this.#running ?? this.#main
-    return this.#wait(task, { kind: 'yield', object: 'the CPU', target: task, access: 'none', enabled: () => true, perform: () => undefined })
+    await this.#wait(task, YIELD, task, undefined, undefined)
   }
 
   cpuRelax(): Promise<void> {
@@ -152,9 +163,9 @@ export class RunToBlock implements Scheduler {
   }
 
   external<T>(promise: PromiseLike<T>): Promise<T> {
-    let outcome: { readonly value: T } | { readonly error: unknown } | undefined
-    const settle = (result: NonNullable<typeof outcome>): void => {
-      outcome = result
+    const external = new External()
+    const settle = (outcome: typeof external.outcome): void => {
+      external.outcome = outcome
       this.#externals--
       if (!this.#running) this.#dispatch()
     }
@@ -163,33 +174,23 @@ export class RunToBlock implements Scheduler {
       (value) => { settle({ value }) },
       (error: unknown) => { settle({ error }) },
     )
-    return this.step({
-      kind: 'external',
-      object: 'promise',
-      target: promise,
-      access: 'none',
-      enabled: () => outcome !== undefined,
-      perform: () => {
-        if (outcome && 'value' in outcome) return outcome.value
-        throw outcome?.error
-      },
-    })
+    return this.step(EXTERNAL as Operation<External, undefined, undefined, T>, external, undefined, undefined)
   }
 
   /** Lets every other task run until it has finished or waits; throws what a task threw that nobody joined. */
-  idle(): Promise<void> {
-    const self = this.#running ?? this.#main
-    return this.step({
-      kind: 'idle',
-      object: 'every other task',
-      target: self,
-      access: 'none',
-      enabled: () => !this.#waiting.some((task) => task !== self && task.waiter?.operation.kind !== 'idle' && task.waiter?.operation.enabled()),
-      perform: () => {
-        const [failed] = this.#failed
-        if (failed && this.takeFailure(failed)) throw failed.failure
-      },
-    })
+  async idle(): Promise<void> {
+    await this.step(IDLE, this, this.#running ?? this.#main, undefined)
+  }
+
+  /** True when no task but `self` and others that wait for this can go on. */
+  isIdleBut(self: ScheduledTask): boolean {
+    return !this.#waiting.some((task) => task !== self && task.operation !== (IDLE as Operation) && canGoOn(task))
+  }
+
+  /** Throws what a task threw, if nobody was told. */
+  throwFailure(): void {
+    const [failed] = this.#failed
+    if (failed && this.takeFailure(failed)) throw failed.failure
   }
 
   /** True once for a task that threw: the first that joins it takes the error. */
@@ -197,29 +198,43 @@ export class RunToBlock implements Scheduler {
     return this.#failed.delete(task)
   }
 
-  #park<T>(task: ScheduledTask, operation: Operation<T>): Promise<T> {
-    return new Promise<T>((resolve, reject) => {
-      task.waiter = { operation, resolve: resolve as (value: unknown) => void, reject }
+  #park(task: ScheduledTask, operation: Operation, target: Target, a: unknown, b: unknown): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      task.operation = operation
+      task.target = target
+      task.a = a
+      task.b = b
+      task.resolve = resolve
+      task.reject = reject
       this.#waiting.push(task)
     })
   }
 
   /** Hands control to the next task whose operation can be performed. */
   #dispatch(): void {
-    const at = this.#pick()
-    const task = this.#waiting[at]
-    this.#running = task
-    if (!task?.waiter) {
-      if (this.#externals === 0) this.#dead()
-      return
-    }
-    const { operation, resolve, reject } = task.waiter
-    task.waiter = undefined
-    this.#waiting.splice(at, 1)
-    try {
-      resolve(this.#perform(operation))
-    } catch (error) {
-      reject(error)
+    for (;;) {
+      const at = this.#pick()
+      const task = this.#waiting[at]
+      this.#running = task
+      if (!task?.operation || !task.target) {
+        if (this.#externals === 0) this.#dead()
+        return
+      }
+      const { operation, target, a, b, resolve, reject } = task
+      this.#waiting.splice(at, 1)
+      task.operation = undefined
+      try {
+        const result = this.#perform(operation, target, a, b)
+        if (result !== AGAIN) {
+          resolve?.(result)
+          return
+        }
+        task.operation = operation
+        this.#waiting.push(task)
+      } catch (error) {
+        reject?.(error)
+        return
+      }
     }
   }
 
@@ -231,9 +246,9 @@ export class RunToBlock implements Scheduler {
     let external = -1
     const runnable: number[] = []
     for (let at = 0; at < this.#waiting.length; at++) {
-      const operation = this.#waiting[at]?.waiter?.operation
-      if (!operation?.enabled()) continue
-      if (operation.kind === 'external') external = external < 0 ? at : external
+      const task = this.#waiting[at]
+      if (!task || !canGoOn(task)) continue
+      if (task.operation?.kind === 'external') external = external < 0 ? at : external
       else if (!this.#preemption) return at
       else runnable.push(at)
     }
@@ -255,37 +270,34 @@ export class RunToBlock implements Scheduler {
   }
 
   #dead(): void {
-    const main = this.#main.waiter
-    if (!main) return
+    const main = this.#main
+    if (!main.operation) return
     const who = this.#waiting.map((task) => {
       const held = task.held.map((lock) => lock.lockClass)
-      const wait = task.waiter?.operation
+      const wait = task.waitsFor
       return `\n  ${task.name} waits: ${wait?.kind ?? '?'} ${wait?.object ?? '?'}${held.length > 0 ? `; holds ${held.join(', ')}` : ''}`
     })
     const [failed] = this.#failed
     const error = failed
       ? (this.takeFailure(failed), failed.failure)
       : new MmuNotifierError('DEADLOCK', `DEADLOCK  every task waits, and nothing can wake one:${who.join('')}`)
-    this.#main.waiter = undefined
-    this.#waiting = this.#waiting.filter((task) => task !== this.#main)
-    this.#running = this.#main
-    main.reject(error)
+    main.operation = undefined
+    this.#waiting = this.#waiting.filter((task) => task !== main)
+    this.#running = main
+    main.reject?.(error)
   }
 
-  #attempt<T>(operation: Operation<T>): Promise<T> {
-    try {
-      return Promise.resolve(this.#perform(operation))
-    } catch (error) {
-      return Promise.reject(error)
-    }
-  }
-
-  #perform<T>(operation: Operation<T>): T {
+  #perform(operation: Operation, target: Target, a: unknown, b: unknown): unknown {
     this.#performing = operation
+    this.#performingOn = target
     try {
-      return operation.perform()
+      return operation.perform(target, a, b)
     } finally {
       this.#performing = undefined
     }
   }
+}
+
+function canGoOn({ operation, target, a, b }: ScheduledTask): boolean {
+  return operation !== undefined && target !== undefined && (operation.enabled?.(target, a, b) ?? true)
 }

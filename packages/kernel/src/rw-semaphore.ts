@@ -1,5 +1,5 @@
 import { Lock } from './lock.ts'
-import type { Acquisition, Lockdep } from './lockdep.ts'
+import type { HeldLock, Lockdep } from './lockdep.ts'
 import type { Operation, Scheduler } from './scheduler.ts'
 
 /**
@@ -26,77 +26,34 @@ export interface RwSemaphore {
 }
 
 export class KernelRwSemaphore extends Lock implements RwSemaphore {
-  readonly #reader: Acquisition
-  readonly #writer: Acquisition
-  readonly #lockRead: Operation<void>
-  readonly #lockWrite: Operation<void>
-  #readers = 0
-  #written = false
+  /** How a reader holds it. */
+  readonly reader: HeldLock
+  readers = 0
+  written = false
 
   constructor(scheduler: Scheduler, lockdep: Lockdep, lockClass: string) {
-    super(scheduler, lockdep, lockClass)
-    this.#reader = { lock: this, lockClass, mode: 'read', spins: false }
-    this.#writer = { lock: this, lockClass, mode: 'write', spins: false }
-    this.#lockRead = {
-      kind: 'lock',
-      object: `${lockClass} (read)`,
-      target: this,
-      access: 'acquireShared',
-      enabled: () => !this.#written,
-      perform: () => {
-        this.acquired(this.#reader)
-        this.#readers++
-      },
-    }
-    this.#lockWrite = {
-      kind: 'lock',
-      object: lockClass,
-      target: this,
-      access: 'acquire',
-      enabled: () => !this.#written && this.#readers === 0,
-      perform: () => {
-        this.acquired(this.#writer)
-        this.#written = true
-      },
-    }
+    super(scheduler, lockdep, lockClass, false)
+    this.reader = { instance: this, lockClass, mode: 'read', spins: false }
   }
 
   lockRead(): Promise<void> {
-    return this.ordered(this.#reader, this.#lockRead)
+    return this.acquire(LOCK_READ, this.reader, undefined, undefined)
   }
 
   lockWrite(options?: { readonly nested?: boolean }): Promise<void> {
-    return this.ordered(options?.nested ? { ...this.#writer, nested: true } : this.#writer, this.#lockWrite)
+    return this.acquire(LOCK_WRITE, this, options, undefined)
   }
 
   unlockRead(): Promise<void> {
-    return this.#unlock('releaseShared', () => this.#readers--)
+    return this.scheduler.step(UNLOCK_READ, this, undefined, undefined)
   }
 
   unlockWrite(): Promise<void> {
-    return this.#unlock('release', () => { this.#written = false })
+    return this.scheduler.step(UNLOCK_WRITE, this, undefined, undefined)
   }
 
   downgrade(): Promise<void> {
-    return this.#unlock('downgrade', () => {
-      this.#written = false
-      this.#readers++
-      this.acquired(this.#reader)
-    })
-  }
-
-  #unlock(access: 'release' | 'releaseShared' | 'downgrade', perform: () => void): Promise<void> {
-    return this.scheduler.step({
-      kind: 'unlock',
-      object: this.lockClass,
-      target: this,
-      access,
-      enabled: () => true,
-      perform: () => {
-        this.released()
-        perform()
-      },
-    })
+    return this.scheduler.step(DOWNGRADE, this, undefined, undefined)
   }
 
   async read<T>(body: () => Promise<T>): Promise<T> {
@@ -116,4 +73,56 @@ export class KernelRwSemaphore extends Lock implements RwSemaphore {
       await this.unlockWrite()
     }
   }
+}
+
+type Step = Operation<KernelRwSemaphore, undefined, undefined, void>
+
+const LOCK_READ: Step = {
+  kind: 'lock',
+  note: '(read)',
+  access: 'acquireShared',
+  enabled: (semaphore) => !semaphore.written,
+  perform(semaphore) {
+    semaphore.readers++
+    semaphore.acquired(semaphore.reader)
+  },
+}
+
+const LOCK_WRITE: Step = {
+  kind: 'lock',
+  access: 'acquire',
+  enabled: (semaphore) => !semaphore.written && semaphore.readers === 0,
+  perform(semaphore) {
+    semaphore.written = true
+    semaphore.acquired()
+  },
+}
+
+const UNLOCK_READ: Step = {
+  kind: 'unlock',
+  access: 'releaseShared',
+  perform(semaphore) {
+    semaphore.released()
+    semaphore.readers--
+  },
+}
+
+const UNLOCK_WRITE: Step = {
+  kind: 'unlock',
+  access: 'release',
+  perform(semaphore) {
+    semaphore.released()
+    semaphore.written = false
+  },
+}
+
+const DOWNGRADE: Step = {
+  kind: 'unlock',
+  access: 'downgrade',
+  perform(semaphore) {
+    semaphore.released()
+    semaphore.written = false
+    semaphore.readers++
+    semaphore.acquired(semaphore.reader)
+  },
 }

@@ -1,5 +1,4 @@
-import type { HeldLock } from './lockdep.ts'
-import type { Task } from './task.ts'
+import type { TaskRecord } from './task.ts'
 
 export type OperationKind =
   | 'start'
@@ -24,30 +23,46 @@ export type OperationKind =
  */
 export type Access = 'none' | 'read' | 'write' | 'acquire' | 'acquireShared' | 'release' | 'releaseShared' | 'downgrade'
 
-/** What operations act on, by identity: a lock, a cell, a queue, a task. Its property `state`, if it has one, is what {@link Operation.changes} looks at. */
-export type Target = object
+/** What operations act on, by identity: a lock, a cell, a queue, a task. */
+export interface Target {
+  readonly name: string
+  /** The scheduler's: set it in {@link Scheduler.created}. */
+  id: number
+  /** What {@link Operation.changes} and {@link Operation.possible} look at: immutable, or equal as long as nothing has changed. */
+  readonly state?: unknown
+}
+
+/** What {@link Operation.perform} returns for a step after which the task is to wait with the same operation. */
+export const AGAIN: unique symbol = Symbol('again')
 
 /**
- * One marked operation of the running task: what another CPU could observe. It is performed as a whole, in one step.
+ * One kind of marked operation: what another CPU could observe, performed as a whole, in one step. It is a constant; what it acts on, and with, comes with each
+ * {@link Scheduler.step}.
  *
  * The primitives of this package are written against operations only, so a scheduler decides which task performs which of its operations
  * when without knowing a single primitive.
  */
-export interface Operation<T = unknown> {
+export interface Operation<On extends Target = Target, A = unknown, B = unknown, Result = unknown> {
   readonly kind: OperationKind
-  /** What it acts on: a lock class, the name of a cell or queue. For reports. */
-  readonly object: string
-  readonly target: Target
   /** A section acquires its lock and has released it when the step is over; what it touches inside through {@link Scheduler.touched} belongs to it as well. */
   readonly access: Access
+  /** What a report says behind the target's name. */
+  readonly note?: string
+  /** False while the operation has to wait; left out when it never does. No side effects; may be asked any number of times. */
+  enabled?(this: void, target: On, a: A, b: B): boolean
+  /**
+   * Performs it, when it is enabled. Synchronous; what it throws is thrown at the task's `await`.
+   * @param way which of {@link ways}, or undefined for the usual one
+   */
+  perform(this: void, target: On, a: A, b: B, way?: number): Result | typeof AGAIN
   /** For a write that may turn out to be a read (a failed compare-exchange or trylock): whether it changes a target in this state. Pure. */
-  readonly changes?: (state: unknown) => boolean
-  /** False while the operation has to wait. No side effects; may be asked any number of times. */
-  enabled(): boolean
-  /** Performs it, when it is enabled. Synchronous; what it throws is thrown at the task's `await`. */
-  perform(): T
+  changes?(this: void, state: unknown, a: A): boolean
+  /** For an operation that reads or writes and has to wait for a state of its target alone: whether this is one. Pure; what `enabled` says. */
+  possible?(this: void, state: unknown, a: A): boolean
   /** For a wait: what its predicate says now, woken or not. */
-  readonly ready?: () => boolean
+  ready?(this: void, target: On, a: A): boolean
+  /** How many ways there are to perform it now, when that is not decided by the program (which sleeper is woken); at least 1. */
+  ways?(this: void, target: On): number
 }
 
 /**
@@ -57,12 +72,14 @@ export interface Operation<T = unknown> {
  * at every line of it, as long as it awaits nothing but marked operations.
  */
 export interface Scheduler {
-  readonly current: Task
+  readonly current: TaskRecord
   /** All tasks that have not finished, `main` first. */
-  readonly tasks: readonly Task[]
-  spawn(name: string, body: () => Promise<void>): Task
-  /** Performs `operation` for the current task, when its turn has come. */
-  step<T>(operation: Operation<T>): Promise<T>
+  readonly tasks: readonly TaskRecord[]
+  spawn(name: string, body: () => Promise<void>): TaskRecord
+  /** Performs an operation for the current task, when its turn has come. */
+  step<On extends Target, A, B, Result>(operation: Operation<On, A, B, Result>, target: On, a: A, b: B): Promise<Result>
+  /** What the current task awaits in place of an operation that it must not even start. */
+  failed(error: unknown): Promise<never>
   /** The only way to await something that is not the kernel's; other tasks run meanwhile. */
   external<T>(promise: PromiseLike<T>): Promise<T>
   /** Lets every other task run until it has finished or waits. */
@@ -79,7 +96,5 @@ export interface Scheduler {
 
 /** What the kernel gives a scheduler. */
 export interface SchedulerParts {
-  /** The locks that a task holds, oldest first. */
-  held(task: Task): readonly HeldLock[]
-  trace(name: 'sched:spawn' | 'sched:exit', task: Task): void
+  readonly trace: (name: 'sched:spawn' | 'sched:exit', task: TaskRecord) => void
 }

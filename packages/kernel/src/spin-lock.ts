@@ -1,7 +1,6 @@
 import { Lock } from './lock.ts'
-import type { Acquisition, Lockdep } from './lockdep.ts'
+import type { Lockdep } from './lockdep.ts'
 import type { Operation, Scheduler } from './scheduler.ts'
-import type { Task } from './task.ts'
 
 /** Anything but a promise: what a section may return. */
 export type Immediate<T> = T extends PromiseLike<unknown> ? never : T
@@ -21,51 +20,57 @@ export interface SpinLock {
 }
 
 export class KernelSpinLock extends Lock implements SpinLock {
-  readonly #hold: Acquisition
-  readonly #lock: Operation<void>
-  readonly #unlock: Operation<void>
-  readonly #free = (): boolean => this.#owner === undefined
-  #owner: Task | undefined
+  /** Some task holds it. */
+  state = false
 
   constructor(scheduler: Scheduler, lockdep: Lockdep, lockClass: string) {
-    super(scheduler, lockdep, lockClass)
-    this.#hold = { lock: this, lockClass, mode: 'write', spins: true }
-    this.#lock = { kind: 'lock', object: lockClass, target: this, access: 'acquire', enabled: this.#free, perform: () => { this.#take() } }
-    this.#unlock = { kind: 'unlock', object: lockClass, target: this, access: 'release', enabled: () => true, perform: () => { this.#give() } }
+    super(scheduler, lockdep, lockClass, true)
   }
 
   section<T>(body: () => Immediate<T>): Promise<T> {
-    return this.ordered<T>(this.#hold, {
-      kind: 'section',
-      object: this.lockClass,
-      target: this,
-      access: 'acquire',
-      enabled: this.#free,
-      perform: () => {
-        this.#take()
-        try {
-          return body()
-        } finally {
-          this.#give()
-        }
-      },
-    })
+    return this.acquire(SECTION as Operation<KernelSpinLock, () => Immediate<T>, undefined, T>, this, undefined, body)
   }
 
   lock(): Promise<void> {
-    return this.ordered(this.#hold, this.#lock)
+    return this.acquire(LOCK, this, undefined, undefined)
   }
 
   unlock(): Promise<void> {
-    return this.scheduler.step(this.#unlock)
+    return this.scheduler.step(UNLOCK, this, undefined, undefined)
   }
+}
 
-  #take(): void {
-    this.#owner = this.acquired(this.#hold)
-  }
+const LOCK: Operation<KernelSpinLock, undefined, undefined, void> = {
+  kind: 'lock',
+  access: 'acquire',
+  enabled: (lock) => !lock.state,
+  perform(lock) {
+    lock.state = true
+    lock.acquired()
+  },
+}
 
-  #give(): void {
-    this.released()
-    this.#owner = undefined
-  }
+const UNLOCK: Operation<KernelSpinLock, undefined, undefined, void> = {
+  kind: 'unlock',
+  access: 'release',
+  perform(lock) {
+    lock.released()
+    lock.state = false
+  },
+}
+
+const SECTION: Operation<KernelSpinLock, () => unknown, undefined> = {
+  kind: 'section',
+  access: 'acquire',
+  enabled: (lock) => !lock.state,
+  perform(lock, body) {
+    lock.state = true
+    lock.acquired()
+    try {
+      return body()
+    } finally {
+      lock.released()
+      lock.state = false
+    }
+  },
 }

@@ -1,5 +1,5 @@
 import type { Lockdep } from './lockdep.ts'
-import type { Operation, Scheduler } from './scheduler.ts'
+import { AGAIN, type Operation, type Scheduler, type Target } from './scheduler.ts'
 
 /** Tasks that sleep until something has changed. Linux: `wait_queue_head_t`. */
 export interface WaitQueue {
@@ -10,55 +10,87 @@ export interface WaitQueue {
    * operations on this queue change: a checker sees nothing else. Linux: `wait_event()`.
    */
   until(predicate: () => boolean): Promise<void>
-  /** Wakes all that sleep now. */
+  /** Wakes all that sleep now. Linux: `wake_up_all()`. */
   wakeAll(): Promise<void>
+  /**
+   * Wakes one that sleeps now: running freely the one that has slept longest; a scheduler that explores tries each. It looks at its predicate, and
+   * sleeps on if that is false. Linux: `wake_up()` of exclusive waiters.
+   */
+  wakeOne(): Promise<void>
 }
 
-export class KernelWaitQueue implements WaitQueue {
+interface Sleeper {
+  woken: boolean
+  readonly task: number
+}
+
+export class KernelWaitQueue implements WaitQueue, Target {
+  id = 0
   readonly name: string
-  readonly #scheduler: Scheduler
-  readonly #lockdep: Lockdep
-  #sleepers: { woken: boolean }[] = []
-  readonly #wake: Operation<void>
+  readonly scheduler: Scheduler
+  readonly lockdep: Lockdep
+  /** Longest first. */
+  sleepers: Sleeper[] = []
 
   constructor(scheduler: Scheduler, lockdep: Lockdep, name: string) {
-    this.#scheduler = scheduler
-    this.#lockdep = lockdep
+    this.scheduler = scheduler
+    this.lockdep = lockdep
     this.name = name
-    this.#wake = {
-      kind: 'wake',
-      object: name,
-      target: this,
-      access: 'write',
-      enabled: () => true,
-      perform: () => {
-        for (const sleeper of this.#sleepers) sleeper.woken = true
-        this.#sleepers = []
-      },
-    }
   }
 
-  async until(predicate: () => boolean): Promise<void> {
-    this.#lockdep.mightSleep(this.#scheduler.current, `wait ${this.name}`)
-    const sleeper = { woken: true }
-    const check: Operation<boolean> = {
-      kind: 'wait',
-      object: this.name,
-      target: this,
-      access: 'read',
-      ready: predicate,
-      enabled: () => sleeper.woken,
-      perform: () => {
-        if (predicate()) return true
-        sleeper.woken = false
-        this.#sleepers.push(sleeper)
-        return false
-      },
+  until(predicate: () => boolean): Promise<void> {
+    const task = this.scheduler.current
+    try {
+      this.lockdep.mightSleep(task, `wait ${this.name}`)
+    } catch (error) {
+      return this.scheduler.failed(error)
     }
-    while (!(await this.#scheduler.step(check)));
+    return this.scheduler.step(UNTIL, this, predicate, { woken: true, task: task.id })
   }
 
   wakeAll(): Promise<void> {
-    return this.#scheduler.step(this.#wake)
+    return this.scheduler.step(WAKE_ALL, this, undefined, undefined)
   }
+
+  wakeOne(): Promise<void> {
+    return this.scheduler.step(WAKE_ONE, this, undefined, undefined)
+  }
+}
+
+const UNTIL: Operation<KernelWaitQueue, () => boolean, Sleeper, void> = {
+  kind: 'wait',
+  access: 'read',
+  ready: (_queue, predicate) => predicate(),
+  enabled: (_queue, _predicate, sleeper) => sleeper.woken,
+  perform(queue, predicate, sleeper) {
+    if (predicate()) return
+    sleeper.woken = false
+    queue.sleepers.push(sleeper)
+    return AGAIN
+  },
+}
+
+const WAKE_ALL: Operation<KernelWaitQueue, undefined, undefined, void> = {
+  kind: 'wake',
+  access: 'write',
+  perform(queue) {
+    if (queue.sleepers.length === 0) return
+    for (const sleeper of queue.sleepers) sleeper.woken = true
+    queue.sleepers = []
+  },
+}
+
+const WAKE_ONE: Operation<KernelWaitQueue, undefined, undefined, void> = {
+  kind: 'wake',
+  note: '(one)',
+  access: 'write',
+  ways: ({ sleepers }) => Math.max(1, sleepers.length),
+  perform(queue, _a, _b, way) {
+    const { sleepers } = queue
+    // Two waits commute, so their order in the queue is no name for a sleeper that every equivalent execution knows; their tasks are.
+    const chosen = way === undefined ? sleepers[0] : sleepers.toSorted((a, b) => a.task - b.task)[way]
+    if (!chosen) return
+    chosen.woken = true
+    queue.sleepers = sleepers.filter((sleeper) => sleeper !== chosen)
+  },
 }

@@ -1,0 +1,76 @@
+import { Execution } from './execution.ts'
+import type { ExploredTask } from './explored-task.ts'
+import type { Outcome } from './director.ts'
+
+const DONE = Promise.resolve()
+
+/**
+ * Runs `async` functions as they are, on native promises. A task that starts an operation hands control to the next one itself: one promise for each step.
+ */
+export class PromiseExecution extends Execution {
+  #resolve: ((outcome: Outcome) => void) | undefined
+  #task: ExploredTask | undefined
+  readonly #dispatch = (): void => { this.#next() }
+  readonly #capture = (resolve: (value: unknown) => void, reject: (error: unknown) => void): void => {
+    if (!this.#task) return
+    this.#task.resolve = resolve
+    this.#task.reject = reject
+  }
+
+  /** Runs all tasks that were spawned, and those that they spawn, to their end or to a failure. */
+  runTasks(): Promise<Outcome> {
+    return new Promise((resolve) => {
+      this.#resolve = resolve
+      this.tasksRun()
+      this.#next()
+    })
+  }
+
+  /** A timer has fired, and none does while an execution goes on by itself. @returns the outcome when tasks do not run, so that the execution does not end by it */
+  stalled(): Outcome | undefined {
+    const failure = this.foreign(this.running)
+    if (!this.#resolve) return { end: 'failed', failure, blocked: [] }
+    this.fail(failure)
+    return undefined
+  }
+
+  protected override ended(): void {
+    if (this.outcome) this.#resolve?.(this.outcome)
+    this.#resolve = undefined
+  }
+
+  protected override suspend(task: ExploredTask): Promise<unknown> {
+    this.#task = task
+    const done = new Promise(this.#capture)
+    // Not at once: what the task still does up to its await is done in its own name.
+    void DONE.then(this.#dispatch)
+    return done
+  }
+
+  protected override settled(value: unknown, threw: boolean): Promise<unknown> {
+    return threw ? Promise.reject(value) : Promise.resolve(value)
+  }
+
+  protected override begin(task: ExploredTask): void {
+    const body = async (): Promise<void> => task.body()
+    ;(this.witness ? this.witness.enter(task, body) : body()).then(
+      () => { this.#exit(task, undefined, false) },
+      (error: unknown) => { this.#exit(task, error, true) },
+    )
+  }
+
+  protected override resume({ resolve, reject }: ExploredTask, value: unknown, threw: boolean): void {
+    if (threw) reject?.(value)
+    else resolve?.(value)
+  }
+
+  #exit(task: ExploredTask, error: unknown, threw: boolean): void {
+    this.exit(task, error, threw)
+    this.#next()
+  }
+
+  /** Hands control to the next task. */
+  #next(): void {
+    while (!this.outcome && !this.turn());
+  }
+}
