@@ -17,6 +17,7 @@ export default defineConfig(
     rules: {
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
       '@typescript-eslint/no-unused-vars': ['error', { ignoreUsingDeclarations: true, argsIgnorePattern: '^_' }],
+      '@typescript-eslint/no-invalid-void-type': ['error', { allowAsThisParameter: true }],
       // Every marked operation returns a promise: a forgotten await is a forgotten lock.
       '@typescript-eslint/no-floating-promises': 'error',
       // What a step throws is handed on as it came.

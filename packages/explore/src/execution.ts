@@ -160,24 +160,21 @@ export abstract class Execution implements Scheduler {
       const inside = `${this.#performing.kind} ${objectOf(this.#performing, this.#performingOn)}`
       throw new TypeError(`task ${this.current.name} starts ${operation.kind} ${objectOf(operation, target)} inside ${inside}, which is one step`)
     }
-    const task = this.running
     if (this.#broken) return NEVER
     if (!this.#exploring) return this.#alone(operation, target, a, b) as Promise<Result>
-    if (!task || task.operation || this.witness) {
-      const wrong = this.#misuse(operation, target)
-      if (wrong !== undefined) {
-        this.fail({ code: 'MISSING_AWAIT', message: `MISSING_AWAIT  ${wrong}`, task: task?.name, error: undefined })
-        return NEVER
-      }
+    const task = this.running
+    const wrong = !task || task.operation || this.witness ? this.#misuse(operation, target) : undefined
+    if (!task || wrong !== undefined) {
+      this.fail({ code: 'MISSING_AWAIT', message: `MISSING_AWAIT  ${wrong ?? 'an operation of no task'}`, task: task?.name, error: undefined })
+      return NEVER
     }
-    const suspended = task!
-    suspended.operation = operation
-    suspended.target = target
-    suspended.a = a
-    suspended.b = b
-    suspended.couldRun = undefined
-    suspended.enabledBy = undefined
-    return this.suspend(suspended) as Promise<Result>
+    task.operation = operation
+    task.target = target
+    task.a = a
+    task.b = b
+    task.couldRun = undefined
+    task.enabledBy = undefined
+    return this.suspend(task) as Promise<Result>
   }
 
   failed(error: unknown): Promise<never> {
@@ -205,20 +202,17 @@ export abstract class Execution implements Scheduler {
       return NEVER
     }
     const relax = recorder.turnOf(task)
-    return this.step<Target, undefined, undefined, void>(
-      {
-        kind: 'relax',
-        access: 'none',
-        enabled: () => recorder.canRelax(relax),
-        perform: () => {
-          recorder.relaxed(relax)
-          task.turn = relax.index + 1
-        },
+    const end: Operation<Target, undefined, undefined, undefined> = {
+      kind: 'relax',
+      access: 'none',
+      enabled: () => recorder.canRelax(relax),
+      perform() {
+        recorder.relaxed(relax)
+        task.turn = relax.index + 1
+        return undefined
       },
-      { id: 0, name: relax.name },
-      undefined,
-      undefined,
-    )
+    }
+    return this.step(end, { id: 0, name: relax.name }, undefined, undefined)
   }
 
   created(target: Target): void {
@@ -279,8 +273,9 @@ export abstract class Execution implements Scheduler {
 
   /** Begins a task, or lets one take a step. @returns true when a task was begun or goes on, false when nobody does */
   protected turn(): boolean {
-    if (this.#starting.length > 0) {
-      this.#begin()
+    const starting = this.#starting.length > 0 ? this.#starting.shift() : undefined
+    if (starting) {
+      this.#begin(starting)
       return true
     }
     const step = this.made.length
@@ -311,8 +306,7 @@ export abstract class Execution implements Scheduler {
   }
 
   /** The next task that was spawned runs up to its first operation. That is no event: if what it does there mattered to others, it would be a reported race. */
-  #begin(): void {
-    const task = this.#starting.shift()!
+  #begin(task: ExploredTask): void {
     const live = this.#live
     let at = live.length
     while (at > 0 && item(live, at - 1).id > task.id) at--
