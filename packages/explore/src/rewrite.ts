@@ -80,9 +80,11 @@ function method(module: Module, { start, key, value, computed, static: isStatic 
 function property(module: Module, { start, key, computed }: Property, node: FunctionExpression): void {
   const { text, names } = module
   const name = keyName(key, computed)
-  text.update(start, start + 'async'.length, isProto(key, computed) ? '[' : '')
-  const closing = isProto(key, computed) ? ']' : ''
-  text.appendLeft(parenthesis(module, node.start), `${closing}: ${module.runtime('fn')}(function* ${names.fresh(taskName(name))}`)
+  const proto = isProto(key, computed)
+  text.update(start, start + 'async'.length, '')
+  // `__proto__: …` would not define a method.
+  if (proto) text.update(key.start, key.end, "['__proto__']")
+  text.appendLeft(parenthesis(module, node.start), `: ${module.runtime('fn')}(function* ${names.fresh(taskName(name))}`)
   text.appendLeft(node.end, name === undefined ? ')' : `, ${JSON.stringify(name)})`)
 }
 
