@@ -52,7 +52,7 @@ export function compile(code: string, options: { readonly file: string; readonly
     },
   })
   for (const { node } of top.awaits) skip(node.start, 'top-level await')
-  if (top.native !== undefined) skip(0, `top-level ${top.native}`)
+  if (top.native) skip(top.native.start, `top-level ${top.native.what}`)
   skipped.sort((a, b) => a.line - b.line)
   if (functions.length === 0) return skipped.length > 0 ? { code, map: mapOf(text, options.file), skipped } : undefined
 
@@ -78,7 +78,7 @@ export function compile(code: string, options: { readonly file: string; readonly
 /** @returns why an async function stays what it is */
 function reason({ node, path, uses, native, awaits, outer }: Scope & { readonly node: FunctionNode }): string | undefined {
   if (node.generator) return 'async generator'
-  if (native !== undefined) return native
+  if (native) return native.what
   const parent = path.at(-1)
   if (parent?.type === 'Property' && parent.method && uses.has('super')) return 'super in a method of an object literal'
   if (node.type !== 'ArrowFunctionExpression' || awaits.length === 0) return undefined

@@ -20,8 +20,8 @@ export interface Scope {
   readonly uses: Set<Lexical>
   /** All identifiers in it, also those of functions in it. */
   readonly names: Set<string>
-  /** What no generator can do. */
-  native: string | undefined
+  /** What no generator can do, and where it stands first. */
+  native: { readonly what: string; readonly start: number } | undefined
 }
 
 /** Told when a function, a class or the module has been left: all that it contains has been told before. */
@@ -87,8 +87,8 @@ function look(node: AnyNode, parent: AnyNode | undefined, scope: Scope): void {
     scope.names.add(node.name)
     if (node.name === 'arguments' && !isKey(node, parent)) scope.uses.add('arguments')
     if (node.name === 'eval' && parent?.type === 'CallExpression' && parent.callee === node) scope.uses.add('eval')
-  } else if (node.type === 'ForOfStatement' && node.await) scope.native ??= 'for await'
-  else if (node.type === 'VariableDeclaration' && node.kind === 'await using') scope.native ??= 'await using'
+  } else if (node.type === 'ForOfStatement' && node.await) scope.native ??= { what: 'for await', start: node.start }
+  else if (node.type === 'VariableDeclaration' && node.kind === 'await using') scope.native ??= { what: 'await using', start: node.start }
 }
 
 function isKey(node: AnyNode, parent: AnyNode | undefined): boolean {

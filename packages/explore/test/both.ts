@@ -15,7 +15,7 @@ interface Module {
 let count = 0
 
 /** Imports a module's text. */
-async function load(code: string): Promise<Module> {
+export async function load(code: string): Promise<Module> {
   return (await import(/* @vite-ignore */ `data:text/javascript,${encodeURIComponent(code)}//${count++}`)) as Module
 }
 

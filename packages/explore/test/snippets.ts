@@ -205,7 +205,7 @@ class A { x = 1
   p() { return 'field async' }
   static async
   q() { return 'static field' } }
-export default async (log) => { const a = new A(); log(await a[Symbol.iterator]()); log(await a.m()); log(await A[0]()); log(await A.s()); log(a.p()); log('async' in a); log(A.q()) }`
+export default async (log) => { const a = new A(); log(await a[Symbol.iterator]()); log(await a.m()); log(await A[0]()); log(await A.s()); log(a.p()); log('async' in a); log(a.q()); log('async' in A) }`
 SNIPPETS['names that are taken'] = `
 const __run = 1, f$task = 2, __arrow = 3, __fn = 4, __call = 5, _0 = 6; let m$task = 7
 async function f(x) { await 0; return [f$task, x, _0] }

@@ -1,0 +1,88 @@
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+
+/*
+ * What users run: the built package, in a process of its own.
+ */
+const PACKAGE = resolve(import.meta.dirname, '..')
+const folder = mkdtempSync(join(tmpdir(), 'mmu-notifier-register-'))
+
+function node(...args: string[]): string {
+  return execFileSync(process.execPath, args, { cwd: folder, encoding: 'utf8', stdio: 'pipe', env: { ...process.env, NODE_OPTIONS: '', NODE_NO_WARNINGS: '1' } })
+}
+
+function write(name: string, text: string): void {
+  writeFileSync(join(folder, name), text)
+}
+
+const REGISTER = ['--import', '@mmu-notifier/explore/register'] as const
+const KIND = 'const kind = (f) => f.constructor.name'
+
+// Node 20 reads TypeScript with a compiler, which takes its time.
+vi.setConfig({ testTimeout: 60_000 })
+
+beforeAll(() => {
+  execFileSync(process.execPath, [resolve(PACKAGE, '../../node_modules/@typescript/native/bin/tsc'), '-b', 'src/node'], { cwd: PACKAGE })
+  mkdirSync(join(folder, 'node_modules/@mmu-notifier'), { recursive: true })
+  for (const name of ['explore', 'kernel']) symlinkSync(resolve(PACKAGE, '..', name), join(folder, 'node_modules/@mmu-notifier', name))
+  write('package.json', '{ "type": "module" }')
+  write('program.js', `
+import { createKernel } from '@mmu-notifier/kernel'
+import { explore } from '@mmu-notifier/explore'
+import { answer } from './typed.ts'
+import common from './common.cjs'
+import { setMachine } from '@mmu-notifier/explore/frames'
+${KIND}
+async function main() { return [kind(main), kind(createKernel().mutex('m').lockFor), kind(explore), kind(answer), kind(common), await answer(41)] }
+console.log(JSON.stringify(await main()))
+const started = []
+setMachine({ start: (make) => { started.push(make.name) } })
+main()
+setMachine(undefined)
+console.log(JSON.stringify(started))`)
+  write('typed.ts', `
+interface Options<T> { readonly by?: T }
+export async function answer(x: number, { by = 1 }: Options<number> = {}): Promise<number> {
+  const y: number = await (x as number); return y + by }
+`)
+  write('common.cjs', 'module.exports = async () => { await 0 }')
+}, 60_000)
+
+afterAll(() => { rmSync(folder, { recursive: true, force: true }) })
+
+const EXPECTED = [['Function', 'Function', 'AsyncFunction', 'Function', 'AsyncFunction', 42], ['main$task']].map((line) => JSON.stringify(line)).join('\n')
+
+test('--import compiles every ES module but those of the checker, TypeScript too', () => {
+  expect(node(...REGISTER, 'program.js').trim()).toBe(EXPECTED)
+})
+
+test('hooks can be installed by a program, and in a worker thread', () => {
+  const install = JSON.stringify(pathToFileURL(join(PACKAGE, 'dist/node/install.js')).href)
+  write('worker.js', `import { installHooks } from ${install}\ninstallHooks()\ninstallHooks()\nawait import('./program.js')`)
+  write('installs.js', `import { Worker } from 'node:worker_threads'\nif (process.argv[2] === 'first') await import('./worker.js')\nnew Worker(new URL('./worker.js', import.meta.url))`)
+  expect(node('installs.js').trim()).toBe(EXPECTED)
+  expect(node('installs.js', 'first').trim()).toBe(`${EXPECTED}\n${EXPECTED}`)
+})
+
+test('a worker thread inherits --import', () => {
+  write('inherits.js', "import { Worker } from 'node:worker_threads'\nnew Worker(new URL('./program.js', import.meta.url))")
+  expect(node(...REGISTER, 'inherits.js').trim()).toBe(EXPECTED)
+})
+
+test('an error says its line, with the map its column, and in TypeScript as well', () => {
+  write('throws.js', `const helper = async () => {\n  await 0\n  throw new Error('here')\n}\nasync function main() { const x = 1; await helper() }\nmain().catch((error) => console.log(error.stack))`)
+  write('throws.ts', `interface A {\n  x: number }\nexport const f = async (a: A): Promise<void> => { await a.x; throw new Error('here') }\nf({ x: 1 }).catch((error: Error) => console.log(error.stack))`)
+  expect(node(...REGISTER, 'throws.js')).toMatch(/throws\.js:3:9/)
+  expect(node(...REGISTER, '--enable-source-maps', 'throws.js')).toMatch(/throws\.js:3:9/)
+  expect(node(...REGISTER, 'throws.ts')).toMatch(/throws\.ts:3:/)
+  expect(node(...REGISTER, '--enable-source-maps', 'throws.ts')).toMatch(/throws\.ts:3:68/)
+})
+
+test('what is no JavaScript is an error of Node, not of the compiler', () => {
+  write('broken.js', 'async function f() { await }')
+  expect(() => node(...REGISTER, 'broken.js')).toThrow(/broken\.js:1/)
+})
