@@ -15,3 +15,8 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
 
 /** Packages that need Node; all others run in browsers and workers as well. */
 export const NODE_ONLY: ReadonlySet<string> = new Set(['recording', 'demo'])
+
+/** What packages offer besides their main entry point. Those under `node/` are for Node alone, and a TypeScript project of their own. */
+export const ENTRY_POINTS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  explore: { './frames': 'frames', './register': 'node/register', './vite': 'node/vite' },
+}

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import ts from 'typescript'
 import { describe, expect, test } from 'vitest'
-import { LAYERS, NODE_ONLY } from '../layers.ts'
+import { ENTRY_POINTS, LAYERS, NODE_ONLY } from '../layers.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 const SCOPE = '@mmu-notifier/'
@@ -12,6 +12,7 @@ interface Manifest {
   version: string
   private?: boolean
   dependencies?: Record<string, string>
+  peerDependencies?: Record<string, string>
   devDependencies?: Record<string, string>
   [field: string]: unknown
 }
@@ -43,15 +44,26 @@ function sources(folder: string): string[] {
 }
 
 /** The modules that a folder imports, relative ones left out: package names, `node:` modules. */
-function imports(folder: string): Set<string> {
+function imports(folder: string, except?: string): Set<string> {
   const found = new Set<string>()
   for (const file of sources(folder)) {
+    if (except !== undefined && file.startsWith(join(except, '/'))) continue
     const code = readFileSync(file, 'utf8').replaceAll(/\/\*[^]*?\*\/|^\s*\/\/.*$/gm, '')
     for (const [, from] of code.matchAll(/(?:^|\s)(?:from|import|declare module)\s*\(?\s*'([^'.][^']*)'/gm)) {
       if (from) found.add(from.startsWith('node:') ? from : from.split('/').slice(0, from.startsWith('@') ? 2 : 1).join('/'))
     }
   }
   return found
+}
+
+/** A part for Node alone, compiled apart from the rest, which then cannot lean on it. */
+function hasNodePart(folder: string): boolean {
+  return existsSync(join(folder, 'src/node'))
+}
+
+/** Where an entry point is found by this repository, by compilers and by programs. */
+function entry(file: string): object {
+  return { '@mmu-notifier/source': `./src/${file}.ts`, types: `./dist/${file}.d.ts`, default: `./dist/${file}.js` }
 }
 
 function ours(names: Iterable<string>): string[] {
@@ -78,7 +90,7 @@ describe.each(rooms)('$name', ({ name, dir, folder, manifest }) => {
 
   test('declares what it imports, and nothing else', () => {
     const needed = [...used].filter((module) => !module.startsWith('node:')).sort()
-    expect(Object.keys(manifest.dependencies ?? {}).sort()).toEqual(needed)
+    expect(Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies }).sort()).toEqual(needed)
   })
 
   test('declares what its tests and benchmarks import', () => {
@@ -102,12 +114,13 @@ describe.each(rooms)('$name', ({ name, dir, folder, manifest }) => {
 
   test('leans on Node only where it says so', () => {
     if (NODE_ONLY.has(name)) return
-    expect([...used].filter((module) => module.startsWith('node:'))).toEqual([])
+    expect([...imports(join(folder, 'src'), join(folder, 'src/node'))].filter((module) => module.startsWith('node:'))).toEqual([])
     expect(readFileSync(join(folder, 'tsconfig.json'), 'utf8')).not.toMatch(/"types"|"lib"/)
   })
 
   test('is part of the whole build', () => {
-    expect(references(join(ROOT, 'tsconfig.json'))).toEqual(expect.arrayContaining([dir, `${dir}/test`]))
+    const node = hasNodePart(folder) ? [`${dir}/src/node`] : []
+    expect(references(join(ROOT, 'tsconfig.json'))).toEqual(expect.arrayContaining([dir, ...node, `${dir}/test`]))
   })
 
   test('has tests', () => {
@@ -117,7 +130,8 @@ describe.each(rooms)('$name', ({ name, dir, folder, manifest }) => {
 
 describe.each(packages)('$name', ({ name, dir, folder, manifest }) => {
   test('has the fields that all packages have', () => {
-    const { description, dependencies, devDependencies, scripts, ...rest } = manifest
+    const { description, dependencies, peerDependencies, peerDependenciesMeta, devDependencies, scripts, ...rest } = manifest
+    const entries = Object.entries({ '.': 'index', ...ENTRY_POINTS[name] }).map(([path, file]) => [path, entry(file)] as const)
     expect(description).toMatch(/^[A-Z].{40,}[^.]$/)
     expect(rest).toEqual({
       name: SCOPE + name,
@@ -127,19 +141,18 @@ describe.each(packages)('$name', ({ name, dir, folder, manifest }) => {
       sideEffects: false,
       engines: { node: '>=20.19' },
       repository: { type: 'git', url: 'git+https://github.com/mmu-notifier/mmu-notifier.git', directory: dir },
-      exports: {
-        '.': { '@mmu-notifier/source': './src/index.ts', types: './dist/index.d.ts', default: './dist/index.js' },
-        './package.json': './package.json',
-      },
-      files: ['dist', '!dist/.tsbuildinfo', 'src'],
+      exports: { ...Object.fromEntries(entries), './package.json': './package.json' },
+      files: ['dist', hasNodePart(folder) ? '!dist/**/.tsbuildinfo' : '!dist/.tsbuildinfo', 'src'],
       publishConfig: { access: 'public' },
     })
     expect(scripts).toMatchObject({
-      build: 'tsc -b',
+      build: hasNodePart(folder) ? 'tsc -b src/node' : 'tsc -b',
       typecheck: 'tsc -b test',
       test: `vitest run --root ../.. --project ${name}`,
       package: 'publint --strict && attw --pack . --profile esm-only --quiet',
     })
+    // What has to be installed along with a package is a dependency; a peer is one that it can do without.
+    expect(peerDependenciesMeta).toEqual(peerDependencies && Object.fromEntries(Object.keys(peerDependencies).map((peer) => [peer, { optional: true }])))
     expect([dependencies, devDependencies].every((field) => field === undefined || Object.keys(field as object).length > 0)).toBe(true)
   })
 

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { compiledText, trace } from './both.ts'
 import { randomModule } from './random-async.ts'
 
-test('a random async function does the same, compiled', { timeout: 60_000 }, async () => {
+test('a random async function does the same, compiled', { timeout: 600_000 }, async () => {
   let awaited = 0
   await fc.assert(
     fc.asyncProperty(randomModule, async (code) => {

@@ -72,7 +72,7 @@ main('await in every place', `
   log(await 1 + await 2); log(await 3 in [1, 2, 3, 4]); log(await [] instanceof Array); log((await 1, await 2)); log([await 1, , await 3].length)
   log(new (await Date)(0).getTime()); log(new Date(await 5).getTime()); log((await (async () => async () => 7)())()  instanceof Promise)
   for (let i = await 0; i < await 2; i += await 1) log(i); for (const x of await [1, 2]) log(x); for (const k in await { a: 1 }) log(k); for (await 1; false;);
-  let w = 2; while (await (w-- > 0)) log('w'); log(await await await 8); log((await import('data:text/javascript,export default 4')).default)
+  let w = 2; while (await (w-- > 0)) log('w'); log(await await await 8); log((await import("data:text/javascript,export default 4")).default)
   log(await function () { return 3 }); log(await async function () { await 0 }); log(await class K {}); log(await /a|b/.test('b')); log(await (/* c */ 4) /* await */ / 2)
   const f = async () => { throw await new Error('t') }; await f().catch(log); delete (await o).k; log(o.k); log(await [1][0])
   log(class { static [await 's'] = 4 }.s); log(class extends (await Map) {}.name === ''); try { null.x } catch ({ name = await 1 }) { log(name) }`)
@@ -214,7 +214,7 @@ export default async (log) => { log([__run, __arrow, __fn, __call]); log(await f
 SNIPPETS['async default expression'] = `export default async (log) => { await 0; log('x'); return this === undefined }`
 SNIPPETS['hashbang'] = `#!/usr/bin/env node\nexport default async function main(log) { log(main.name); return await 1 }`
 SNIPPETS['this at the top of a module'] = `const f = async () => { await 0; return this === undefined }\nexport default async (log) => { log(await f.call({})) }`
-SNIPPETS['default export without a name'] = `export { default as me } from 'data:text/javascript,export default 1'\nexport default async function (log) { log(arguments.length); return await typeof this }`
+SNIPPETS['default export without a name'] = `export { default as me } from "data:text/javascript,export default 1"\nexport default async function (log) { log(arguments.length); return await typeof this }`
 SNIPPETS['left as it is'] = `
 const x = await 3
 async function* gen() { const y = async () => await 4; yield await y() }
