@@ -32,7 +32,8 @@ export async function trace(code: string): Promise<string[]> {
   let turns = Promise.resolve()
   for (let turn = 0; turn < 60; turn++) turns = turns.then(() => { events.push('.') })
   try {
-    const result = main(log)
+    log(main)
+    const result = main.toString().startsWith('class') ? new (main as unknown as new () => (log: Log) => unknown)()(log) : main(log)
     log(result instanceof Promise)
     events.push(`returns ${show(await result)}`)
   } catch (error) {

@@ -51,6 +51,19 @@ test('says what it left as it is, where, and why; functions in it are compiled',
   })
 })
 
+test('leaves nothing as it is without need', () => {
+  const code = [
+    'class B extends A { constructor() { super(); this.h = async () => { await this } } }',
+    'const f = async (x) => { await x.arguments; return { arguments: 1 } }',
+    'const g = async () => { await 0; return class extends A { x = super.y; z = this; static { this.w = super.v } } }',
+    'const h = async () => { await 0; return { m() { return super.x + arguments.length }, f() { return new.target } } }',
+    'function k() { return async () => arguments[0] }',
+  ]
+  const { code: text, skipped } = compile(code.join('\n'), options) ?? {}
+  expect(skipped).toEqual([])
+  expect(text).not.toMatch(/async|, this\).*\n.*, this\)/)
+})
+
 test('leaves alone what has no async function, and throws for what is no module', () => {
   expect(compile('const async = () => "await"', options)).toBeUndefined()
   expect(compile('export const x = 1', options)).toBeUndefined()

@@ -155,6 +155,7 @@ main('a method called on what has no private members', `
 main('classes without a name', `
   const X = class { async m() { return await X.name } static async s() { return await this.name } }; log(await new X().m()); log(await X.s()); log(X)
   log(class { async m() { await 0 } }); log([class { async m() { await 0 } }][0].name); const o = { Y: class { async m() { await 0 } }, ['c']: class { static name = 'own'; async m() { await 0 } } }; log(o.Y.name); log(o.c.name)
+  log([class { static name() { return 1 } async m() { await 0 } }][0].name()); let q; (q) = async () => { await 0 }; log(q.name)
   const N = class Inner { async m() { return await Inner.name } }; log(await new N().m())`)
 main('words in strings, templates, regular expressions and comments', `
   const s = 'async function f() { await x }', t = \`await \${'async'} \${await 1} await\`, r = /await async/ // await async () => {}
@@ -184,6 +185,7 @@ main('no semicolons', `
       2
     ) }
   log(await h()); if (c) await 1
+  if (0) await 1, log('then'); else await 2, log('else'); for (const x of [1, 2]) await x, log(x)
   await 2, log('n'); const t = () => 0
   await /x/.test('x')
   let u = c
@@ -212,6 +214,7 @@ async function f(x) { await 0; return [f$task, x, _0] }
 class A { #m$task = 8; m$task = 9; async m(x) { await 0; return [this.#m$task, this.m$task, m$task, x] } }
 export default async (log) => { log([__run, __arrow, __fn, __call]); log(await f(1)); log(await new A().m(2)); log(typeof f$task1); const run = async (__arrow) => await __arrow; log(await run(3)) }`
 SNIPPETS['async default expression'] = `export default async (log) => { await 0; log('x'); return this === undefined }`
+SNIPPETS['default class'] = `export default class extends Function { constructor() { super(); return async (log) => { log(await 1) } } async m() { await 0 } }`
 SNIPPETS['hashbang'] = `#!/usr/bin/env node\nexport default async function main(log) { log(main.name); return await 1 }`
 SNIPPETS['this at the top of a module'] = `const f = async () => { await 0; return this === undefined }\nexport default async (log) => { log(await f.call({})) }`
 SNIPPETS['default export without a name'] = `export { default as me } from "data:text/javascript,export default 1"\nexport default async function (log) { log(arguments.length); return await typeof this }`
