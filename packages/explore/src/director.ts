@@ -42,7 +42,7 @@ export interface Outcome {
   /** `abandoned` by the director; `assumed` away: an `assume` did not hold, so the execution counts for nothing. */
   readonly end: 'passed' | 'failed' | 'abandoned' | 'assumed'
   readonly failure?: Failure
-  /** What each task that has to wait for ever would have done next. */
+  /** What each task that has to wait, at the end or where the execution was abandoned, would have done next. */
   readonly blocked: readonly Event[]
 }
 

@@ -1,4 +1,4 @@
-import { waits } from './access.ts'
+import { MODE, waits } from './access.ts'
 import { DepthFirst, type Node } from './depth-first.ts'
 import { choiceOf, enabledOf, type Choice, type Outcome, type Situation } from './director.ts'
 import { predict, type Event } from './event.ts'
@@ -14,8 +14,8 @@ export abstract class Dpor<Plan> extends DepthFirst<Plan> {
   readonly #predict: Prediction
   readonly #reach: Reach
   #version = 0
-  /** Of the events beyond the prefix: pairs of positions. */
-  readonly #races: { readonly earlier: number; readonly later: Event }[] = []
+  /** By position: the positions of the events that the one there races with. */
+  readonly #races: (readonly number[])[] = []
 
   /**
    * @param reach the engine's
@@ -29,30 +29,42 @@ export abstract class Dpor<Plan> extends DepthFirst<Plan> {
   }
 
   override performed(position: number, races: readonly number[]): void {
-    const later = item(this.trace.events, position)
-    for (const earlier of races) this.#races.push({ earlier, later })
+    this.#races[position] = races
   }
 
   override finished(outcome: Outcome): void {
     super.finished(outcome)
     if (this.#version !== this.#reach.version) {
       this.#version = this.#reach.version
-      this.#races.length = 0
       this.restart()
       return
     }
-    const { blocked } = outcome
+    this.#reverseAll()
     // Who waits for a lock to the end would, in another order, have had it: a race with the holder.
-    for (const event of blocked) {
-      if (event.modes.length > 0 && (waits(item(event.modes, 0)) || event.possible)) {
-        for (const earlier of this.trace.racesOf(event)) this.#races.push({ earlier, later: event })
+    for (const event of outcome.blocked) {
+      if (event.modes.length === 0 || !(waits(item(event.modes, 0)) || event.possible)) continue
+      for (const earlier of this.trace.racesOf(event)) this.#reverse(earlier, event)
+    }
+  }
+
+  /**
+   * The races of the prefix, too: what a reversal takes in is all of the execution that did not happen after `earlier`, and what is after the prefix is new. Where all that
+   * is new happened after it, an execution before this one has led to the same reversal, or to a longer one.
+   */
+  #reverseAll(): void {
+    const { trace, prefix } = this
+    const oldest = oldestOf(trace, prefix)
+    trace.events.forEach((later, position) => {
+      for (const earlier of item(this.#races, position)) {
+        const { task, index, modes } = item(trace.events, earlier)
+        if (position >= prefix || item(oldest, task) <= index || modes[0] === MODE.acquireShared) this.#reverse(earlier, later)
       }
-    }
-    for (const { earlier, later } of this.#races.splice(0)) {
-      const node = item(this.nodes, earlier)
-      const sequence = reversal(this.trace, earlier, later, this.endFor(later), this.#predict)
-      if (sequence) this.plan(node, sequence)
-    }
+    })
+  }
+
+  #reverse(earlier: number, later: Event): void {
+    const reversed = reversal(this.trace, earlier, later, this.endFor(later), this.#predict)
+    if (reversed) this.plan(item(this.nodes, reversed.at), reversed.sequence)
   }
 
   /** How many events of the trace a reversal of a race of `later` takes in. */
@@ -60,6 +72,16 @@ export abstract class Dpor<Plan> extends DepthFirst<Plan> {
 
   /** Sees to it that something that begins like `sequence` is explored from `node`. */
   protected abstract plan(node: Node<Plan>, sequence: Event[]): void
+}
+
+/** By task: how many of its events happened before every event from `position` on. */
+function oldestOf(trace: Trace, position: number): Int32Array {
+  const oldest = trace.clocks.row(position).slice()
+  for (let at = position + 1; at < trace.length; at++) {
+    const row = trace.clocks.row(at)
+    for (let task = 0; task < oldest.length; task++) oldest[task] = Math.min(item(oldest, task), item(row, task))
+  }
+  return oldest
 }
 
 interface OptimalPlan {

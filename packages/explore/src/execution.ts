@@ -11,6 +11,7 @@ import {
   type Task,
 } from '@mmu-notifier/kernel'
 import { choiceOf, taskOf, wayOf, type Choice, type Director, type Outcome, type Situation } from './director.ts'
+import type { Event } from './event.ts'
 import { ExploredTask } from './explored-task.ts'
 import { AssumptionFailed, failureOf, type Failure } from './failure.ts'
 import type { Identities } from './identities.ts'
@@ -286,7 +287,7 @@ export abstract class Execution implements Scheduler {
       this.fail({ code: 'LIVELOCK', message: `LIVELOCK  no end after ${this.#maxSteps} steps: ${LIVELOCK}`, task: this.running?.name, error: undefined })
     } else {
       const chosen = this.#choose(step)
-      if (chosen < 0) this.end({ end: 'abandoned', blocked: [] })
+      if (chosen < 0) this.end({ end: 'abandoned', blocked: this.#waiting() })
       else {
         const task = this.#enabledTask(situation, chosen)
         if (task?.operation && task.target) return this.#take(task, task.operation, task.target, step)
@@ -407,18 +408,22 @@ export abstract class Execution implements Scheduler {
     this.running = undefined
   }
 
+  /** What the tasks that can take no step would do next. */
+  #waiting(): Event[] {
+    const recorder = this.#recorder
+    if (!recorder) return []
+    return this.#live.flatMap((task) => {
+      const { operation, target, a, couldRun } = task
+      if (!operation || !target || couldRun) return []
+      recorder.begin(task, operation, target)
+      return [recorder.eventOf(task, operation, target, a, 0)]
+    })
+  }
+
   /** No task can take a step. */
   #over(): void {
-    const recorder = this.#recorder
     this.running = undefined
-    const blocked = recorder
-      ? this.#live.flatMap((task) => {
-          const { operation, target, a } = task
-          if (!operation || !target) return []
-          recorder.begin(task, operation, target)
-          return [recorder.eventOf(task, operation, target, a, 0)]
-        })
-      : []
+    const blocked = this.#waiting()
     if (this.#assumed) this.end({ end: 'assumed', blocked })
     else if (this.#live.length > 0) this.end({ end: 'failed', failure: stalemate(this.#live, [...this.#live, ...this.#finished]), blocked })
     else {

@@ -13,8 +13,8 @@ import { parseToken } from './token.ts'
 import { PriorityWalk, RandomWalk } from './walks.ts'
 
 /**
- * `portfolio`: random walks, then few preemptions, then PCT, then DPOR until everything is explored or the budget is spent. The others are its parts: `bounded` runs every schedule
- * with at most `preemptions` preemptions, `dpor` one execution for each Mazurkiewicz trace.
+ * `portfolio`: random walks, then few preemptions, then PCT, then DPOR; where that does not end soon, more walks, and DPOR again until everything is explored or the
+ * budget is spent. The others are its parts: `bounded` runs every schedule with at most `preemptions` preemptions, `dpor` one execution for each Mazurkiewicz trace.
  */
 export type Strategy = 'portfolio' | 'random' | 'pct' | 'bounded' | 'dpor'
 
@@ -65,6 +65,8 @@ const STRATEGIES: readonly Strategy[] = ['portfolio', 'random', 'pct', 'bounded'
 const RANDOM_WALKS = 200
 const BOUNDED_RUNS = 400
 const PRIORITY_WALKS = 200
+const DPOR_RUNS = 2000
+const MORE_WALKS = 1000
 
 /** Runs `scenario` in many orders. RangeError for options that are none. */
 export async function explore<State>(scenario: Scenario<State>, options: ExploreOptions = {}): Promise<Exploration> {
@@ -97,8 +99,12 @@ export async function explore<State>(scenario: Scenario<State>, options: Explore
       left -= session.executions - from
       if (done.exhausted) return done
     }
-    if (!session.over) done = await priorities(PRIORITY_WALKS)
-    return session.over ? done : all(session)
+    // What is too large to be exhausted soon is not left to DPOR alone: depth first, it looks at one corner only.
+    for (const phase of [() => priorities(PRIORITY_WALKS), () => all(session, DPOR_RUNS), () => walk(MORE_WALKS), () => priorities(MORE_WALKS), () => all(session)]) {
+      if (session.over || done.exhausted) break
+      done = await phase()
+    }
+    return done
   }
 
   async function walk(n: number): Promise<Completed> {
@@ -150,11 +156,11 @@ async function bounded(session: Session, preemptions: number, runs: number): Pro
 }
 
 /** One execution for each trace. A turn of a retry loop depends on writes in a way that the reduction does not know: then every interleaving. */
-async function all(session: Session): Promise<Completed> {
+async function all(session: Session, runs = Infinity): Promise<Completed> {
   const { engine } = session
   const strategy = new OptimalDpor(engine.trace, engine.reach)
   const next = (): OptimalDpor | undefined => (!engine.relaxes && strategy.next() ? strategy : undefined)
-  await session.runAll(next, (outcome) => { strategy.finished(outcome) })
+  await session.runAll(times(runs, next), (outcome) => { strategy.finished(outcome) })
   if (engine.relaxes && !session.over) return bounded(session, Infinity, Infinity)
   const complete = strategy.exhausted || (session.failure === undefined && !engine.relaxes && !strategy.next())
   return { by: complete ? 'optimal DPOR' : 'a part of optimal DPOR', exhausted: complete, traces: strategy.complete, blocked: strategy.blocked }

@@ -91,18 +91,20 @@ export class Trace {
   hash(): number {
     let a = 0x9e3779b9
     let b = 0x85ebca6b
-    for (const positions of this.#byTask) {
+    // What was never counted leaves no mark: how many tasks are known depends on the executions before.
+    this.#byTask.forEach((positions, task) => {
       for (const position of positions) {
         const { kind, way } = item(this.events, position)
         a = Math.imul(a ^ kind.length ^ (way << 8), 0x01000193)
-        for (const count of this.clocks.row(position)) {
-          a = Math.imul(a ^ count, 0x01000193)
-          b = Math.imul(b ^ (count + 0x165667b1), 0x27d4eb2f)
+        this.clocks.row(position).forEach((count, other) => {
+          if (count === 0) return
+          a = Math.imul(a ^ (count + 0x9e3779b1 * other), 0x01000193)
+          b = Math.imul(b ^ (count + 0x165667b1 * (other + 1)), 0x27d4eb2f)
           b ^= b >>> 15
-        }
+        })
+        a = Math.imul(a ^ (0x5bd1e995 + task), 0x01000193)
       }
-      a = Math.imul(a ^ 0x5bd1e995, 0x01000193)
-    }
+    })
     return (a >>> 0) * 2 ** 21 + ((b >>> 0) & 0x1fffff)
   }
 

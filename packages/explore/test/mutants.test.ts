@@ -2,6 +2,8 @@ import { afterEach, expect, test, vi } from 'vitest'
 import type * as Access from '../src/access.ts'
 import type { Event } from '../src/event.ts'
 import type * as TraceModule from '../src/trace.ts'
+import { count } from './count.ts'
+import { litmus } from './litmus.ts'
 
 /** A checker that is broken in one place must not give the published counts. */
 afterEach(() => {
@@ -62,4 +64,14 @@ test('a wake-up has nothing to do with the wait that it ends', async () => {
     expected.traces.size,
     ...expected.failed.keys(),
   ])
+})
+
+test.each([
+  ['Wx1 | Rx | Cx1:2 Rx', 7],
+  ['Wx1 | Cx1:2 | Rx Rx', 9],
+  ['Cx0:1 | Rx | Cx1:2 Rx', 7],
+] as const)('a reversed compare-exchange is taken to do what it did: %s', async (text, expected) => {
+  expect((await count(litmus(text))).executions).toBe(expected)
+  expect((await count(litmus(text), 'all')).traces.size).toBe(expected)
+  expect((await count(litmus(text), 'optimal', { prediction: (event) => event })).executions).toBeLessThan(expected)
 })

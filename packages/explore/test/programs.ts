@@ -135,17 +135,6 @@ export const mutexHard = (): Program =>
     await m.lock()
     if ((await add(x)) === tid) await m.unlock()
   }))
-export const mutexTrylocks = (n: number): Program =>
-  program(
-    (kernel) => ({ m: kernel.mutex('m') }),
-    async ({ m }) => {
-      await m.lock()
-      await m.unlock()
-    },
-    ...times(n, (): Body<{ m: Mutex }> => async ({ m }) => {
-      if (await m.tryLock()) await m.unlock()
-    }),
-  )
 export const cmpxhg = (): Program =>
   program(vars('x'), ...times(3, (t): Body<{ x: Cell<number> }> => async ({ x }) => { await x.compareExchange(t, t + 1) }))
 
@@ -181,16 +170,81 @@ export const combinationLock = (): Program =>
     },
   )
 
-export const peterson = (): Program => {
-  const side = (own: 'a' | 'b', other: 'a' | 'b', turn: number): Body<Record<'a' | 'b' | 'turn' | 'x', Cell<number>>> => async (s) => {
-    await s[own].write(1)
-    await s.turn.write(turn)
-    // The loop `while (other && turn == other's)`, looked at only where it ends at once.
-    if ((await s[other].read()) === 1) assume((await s.turn.read()) !== turn)
-    await s.x.write(turn)
-    await s[own].write(0)
-  }
-  return program(vars('a', 'b', 'turn', 'x'), side('a', 'b', 1), side('b', 'a', 0))
-}
+type Peterson = Record<'flag0' | 'flag1' | 'turn' | 'x', Cell<number>>
+export const peterson = (): Program =>
+  program(vars('flag0', 'flag1', 'turn', 'x'), ...times(2, (i): Body<Peterson> => async (s) => {
+    const [own, other] = i === 0 ? [s.flag0, s.flag1] : [s.flag1, s.flag0]
+    await own.write(1)
+    await s.turn.write(1 - i)
+    // The loop that spins while this is false, looked at only where it ends at once.
+    assume((await other.read()) !== 1 || (await s.turn.read()) !== 1 - i)
+    await s.x.write(i)
+    await s.x.read()
+    await own.write(0)
+  }))
+
+/** Lamport's second fast mutual exclusion algorithm (TOCS 1987). */
+export const lamport = (n: number): Program =>
+  program(
+    (kernel) => ({ b: cells(kernel, 'b', n), ...vars('x', 'y')(kernel) }),
+    ...times(n, (i): Body<{ b: Cell<number>[]; x: Cell<number>; y: Cell<number> }> => async ({ b, x, y }) => {
+      const me = i + 1
+      const enter = async (): Promise<boolean> => {
+        await item(b, i).write(1)
+        await x.write(me)
+        if ((await y.read()) !== 0) {
+          await item(b, i).write(0)
+          assume((await y.read()) === 0)
+          return false
+        }
+        await y.write(me)
+        if ((await x.read()) === me) return true
+        await item(b, i).write(0)
+        for (const each of b) assume((await each.read()) === 0)
+        if ((await y.read()) === me) return true
+        assume((await y.read()) === 0)
+        return false
+      }
+      while (!(await enter()));
+      await y.write(0)
+      await item(b, i).write(0)
+    }),
+  )
+
+/** Szymanski's mutual exclusion algorithm for two tasks, each once. */
+export const szymanski = (): Program =>
+  program(vars('flag0', 'flag1', 'x'), ...times(2, (i): Body<Record<'flag0' | 'flag1' | 'x', Cell<number>>> => async (s) => {
+    const [own, other] = i === 0 ? [s.flag0, s.flag1] : [s.flag1, s.flag0]
+    await own.write(1)
+    assume((await other.read()) < 3)
+    await own.write(3)
+    if ((await other.read()) === 1) {
+      await own.write(2)
+      assume((await other.read()) === 4)
+    }
+    await own.write(4)
+    assume((await other.read()) < 2)
+    await s.x.write(i)
+    await s.x.read()
+    await s.x.read()
+    assume((await other.read()) < 2 || (await other.read()) > 3)
+    await own.write(0)
+  }))
+
+/** n tasks that try the lock. @param gives who gets it gives it back */
+const triers = (n: number, gives: boolean): Body<{ m: Mutex; x: Cell<number> }>[] =>
+  times(n, () => async ({ m, x }) => {
+    if (!(await m.tryLock())) return
+    await add(x)
+    if (gives) await m.unlock()
+  })
+const withLock = (kernel: Kernel): { m: Mutex; x: Cell<number> } => ({ m: kernel.mutex('m'), ...vars('x')(kernel) })
+export const mutexTrylockDeadlock = (): Program => program(withLock, ...triers(3, false))
+export const mutexTrylockUnlock = (): Program => program(withLock, ...triers(3, true))
+export const mutexVsTrylock = (n: number): Program => program(withLock, ...triers(n, true), async ({ m, x }) => {
+  await m.lock()
+  await add(x)
+  await m.unlock()
+})
 
 export { program, times, vars }

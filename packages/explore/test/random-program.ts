@@ -1,59 +1,109 @@
-import type { Cell, Kernel, Mutex, RwSemaphore, SpinLock, WaitQueue } from '@mmu-notifier/kernel'
+import type { Cell, Kernel, Mutex, Refcount, RwSemaphore, SpinLock, WaitQueue } from '@mmu-notifier/kernel'
 import { Random } from '../src/random.ts'
 import type { Scenario } from '../src/scenario.ts'
 import { item } from '../src/item.ts'
 
 interface Shared {
+  readonly kernel: Kernel
   readonly cells: Cell<number>[]
   readonly mutexes: Mutex[]
   readonly rwsem: RwSemaphore
   readonly spin: SpinLock
   readonly queue: WaitQueue
+  readonly refcount: Refcount
   /** What the tasks have seen, by task. */
-  readonly seen: number[][]
+  readonly seen: Seen[]
 }
 
-type Statement = (shared: Shared, seen: number[]) => Promise<void>
+/** With what a task's children have seen in it. */
+type Seen = (number | Seen)[]
+type Statement = (shared: Shared, seen: Seen) => Promise<void>
 
-/** A random program of 2 or 3 tasks; the same one for the same seed. `final` is what an execution of it came to. */
-export function randomProgram(seed: number): { scenario: Scenario<Shared>; finals: Set<string>; text: string } {
+const CELLS = ['read', 'write', 'cas', 'add', 'if'] as const
+const ALL = [...CELLS, 'lock', 'trylock', 'down_read', 'down_write', 'section', 'wait', 'wake'] as const
+type Kind = (typeof ALL)[number] | 'spin' | 'ref' | 'drop' | 'spawn'
+
+/** The lock that a statement takes; there are two mutexes. */
+const LOCKS: Readonly<Partial<Record<Kind, (mutex: number) => string>>> = {
+  lock: (mutex) => `m${mutex}`,
+  trylock: (mutex) => `m${mutex}`,
+  down_read: () => 'rwsem',
+  down_write: () => 'rwsem',
+  section: () => 'spin',
+  spin: () => 'spin',
+}
+
+/** What random programs are made of. */
+export interface Shape {
+  /** From so many tasks to so many. */
+  readonly tasks: readonly [least: number, most: number]
+  /** At most so many statements in a task. */
+  readonly statements: (tasks: number) => number
+  /** Statements deeper than this contain no others: they read or write a cell. There must be such ones. */
+  readonly depth: number
+  /** The statements, each as likely as the others; one may be named more than once. */
+  readonly kinds: readonly Kind[]
+  readonly cells: number
+  /** Tasks may sleep on the queue while they hold a lock. */
+  readonly sleepsWithLocks?: boolean
+}
+
+const MIXED: Shape = { tasks: [2, 3], statements: (n) => (n === 2 ? 4 : 2), depth: 3, kinds: ALL, cells: 2 }
+
+export const SHAPES: Readonly<Record<string, Shape>> = {
+  mixed: MIXED,
+  cells: { ...MIXED, tasks: [2, 4], statements: (n) => (n === 2 ? 5 : n === 3 ? 3 : 2), kinds: CELLS },
+  cas: { ...MIXED, tasks: [3, 4], statements: () => 2, kinds: ['cas', 'cas', 'write', 'read', 'if'], cells: 1 },
+  locks: { ...MIXED, kinds: ['lock', 'trylock', 'trylock', 'write', 'read', 'if'] },
+  rwsem: { ...MIXED, kinds: ['down_read', 'down_read', 'down_write', 'write', 'read', 'wait', 'wake'], sleepsWithLocks: true },
+  queue: { ...MIXED, kinds: ['wait', 'wait', 'wake', 'write', 'add', 'if'] },
+  deep: { ...MIXED, tasks: [2, 2], statements: () => 2, depth: 6, kinds: [...ALL, 'if', 'if', 'if', 'cas'] },
+  many: { ...MIXED, tasks: [4, 5], statements: () => 1, depth: 1 },
+  rest: { ...MIXED, kinds: [...ALL, 'spin', 'spin', 'ref', 'ref', 'drop', 'spawn', 'spawn'], sleepsWithLocks: true },
+}
+
+/** A random program; the same one for the same seed. `finals` is what the executions of it came to. */
+export function randomProgram(seed: number, shape: Shape = MIXED): { scenario: Scenario<Shared>; finals: Set<string>; text: string } {
   const random = new Random(seed)
   const lines: string[] = []
   const any = (n: number): number => random.below(n)
   const cell = (s: Shared, i: number): Cell<number> => item(s.cells, i)
+  let dropped = false
 
   /** @param held the locks around it */
   const statement = (depth: number, held: readonly string[] = []): Statement => {
-    const c = any(2)
+    const c = any(shape.cells)
     const d = any(2)
     const v = any(3) + 1
     const indent = '  '.repeat(depth)
     const say = (text: string): void => void lines.push(indent + text)
-    const kind = any(12)
-    const lock = kind === 5 || kind === 6 ? `m${d}` : kind === 7 || kind === 8 ? 'rwsem' : undefined
-    // Nothing is taken twice, and nobody sleeps on the queue with a lock.
-    if ((depth > 3 && kind > 3) || (lock !== undefined && held.includes(lock)) || (kind === 10 && held.length > 0)) return statement(depth, held)
+    const kind = item(shape.kinds, any(shape.kinds.length))
+    const lock = LOCKS[kind]?.(d)
+    const plain = kind === 'read' || kind === 'write' || kind === 'cas' || kind === 'add'
+    // Nothing is taken twice, nobody sleeps under the spinlock, and there is one reference to drop.
+    const wrong = (lock !== undefined && held.includes(lock)) || (held.includes('spin') && !plain && kind !== 'if') || (kind === 'drop' && dropped)
+    if ((depth > shape.depth && !plain) || wrong || (kind === 'wait' && held.length > 0 && !shape.sleepsWithLocks)) return statement(depth, held)
     const inside = lock === undefined ? held : [...held, lock]
     switch (kind) {
-      case 0:
+      case 'read':
         say(`read c${c}`)
         return async (s, seen) => void seen.push(await cell(s, c).read())
-      case 1:
+      case 'write':
         say(`c${c} = ${v}`)
         return (s) => cell(s, c).write(v)
-      case 2:
+      case 'cas':
         say(`cas c${c} ${v - 1} ${v}`)
         return async (s, seen) => void seen.push(await cell(s, c).compareExchange(v - 1, v))
-      case 3:
+      case 'add':
         say(`c${c} += ${v}`)
         return async (s, seen) => void seen.push(await cell(s, c).update((held) => (held + v) % 5))
-      case 4: {
+      case 'if': {
         say(`if read c${c} is ${v - 1}`)
         const then = statement(depth + 1, inside)
         const otherwise = statement(depth + 1, inside)
         return async (s, seen) => ((await cell(s, c).read()) === v - 1 ? then : otherwise)(s, seen)
       }
-      case 5: {
+      case 'lock': {
         say(`lock m${d}`)
         const inner = statement(depth + 1, inside)
         return async (s, seen) => {
@@ -62,7 +112,7 @@ export function randomProgram(seed: number): { scenario: Scenario<Shared>; final
           await (item(s.mutexes, d)).unlock()
         }
       }
-      case 6: {
+      case 'trylock': {
         say(`trylock m${d}`)
         const inner = statement(depth + 1, inside)
         return async (s, seen) => {
@@ -73,7 +123,7 @@ export function randomProgram(seed: number): { scenario: Scenario<Shared>; final
           await (item(s.mutexes, d)).unlock()
         }
       }
-      case 7: {
+      case 'down_read': {
         say('down_read')
         const inner = statement(depth + 1, inside)
         return async (s, seen) => {
@@ -82,7 +132,7 @@ export function randomProgram(seed: number): { scenario: Scenario<Shared>; final
           await s.rwsem.unlockRead()
         }
       }
-      case 8: {
+      case 'down_write': {
         const downgrades = any(3) === 0
         say(downgrades ? 'down_write, downgrade' : 'down_write')
         const inner = statement(depth + 1, inside)
@@ -93,25 +143,65 @@ export function randomProgram(seed: number): { scenario: Scenario<Shared>; final
           await (downgrades ? s.rwsem.unlockRead() : s.rwsem.unlockWrite())
         }
       }
-      case 9:
+      case 'section':
         // What it touches depends on what it reads.
-        say(`section { if c${c} is ${v - 1} then c${1 - c}++ else read c${1 - c} }`)
+        say(`section { if c${c} is ${v - 1} then c${1 - c}++ else ${d === 0 ? `read c${1 - c}` : 'nothing'} }`)
         return async (s, seen) => void seen.push(await s.spin.section(() => (cell(s, c).value === v - 1 ? ++cell(s, 1 - c).value : d === 0 ? cell(s, 1 - c).value : 0)))
-      case 10:
+      case 'wait':
         say(`wait until c${c} is not 0`)
         return (s) => s.queue.until(() => cell(s, c).value !== 0)
-      default:
+      case 'wake':
         say('wake')
         return (s) => s.queue.wakeAll()
+      case 'spin': {
+        say('spin_lock')
+        const inner = statement(depth + 1, inside)
+        return async (s, seen) => {
+          await s.spin.lock()
+          await inner(s, seen)
+          await s.spin.unlock()
+        }
+      }
+      case 'ref': {
+        say('get unless zero')
+        const inner = statement(depth + 1, inside)
+        return async (s, seen) => {
+          const got = await s.refcount.getUnlessZero()
+          seen.push(got ? 1 : 0)
+          if (!got) return
+          await inner(s, seen)
+          seen.push((await s.refcount.put()) ? 1 : 0)
+        }
+      }
+      case 'drop':
+        say('put')
+        dropped = true
+        return async (s, seen) => void seen.push((await s.refcount.put()) ? 1 : 0)
+      case 'spawn': {
+        say('spawn')
+        const child = statement(depth + 1)
+        say('meanwhile')
+        const inner = statement(depth + 1, held)
+        const joins = d === 0
+        if (joins) say('join')
+        return async (s, seen) => {
+          const own: Seen = []
+          seen.push(own)
+          const task = s.kernel.spawn('child', () => child(s, own))
+          await inner(s, seen)
+          if (joins) await task.join()
+        }
+      }
     }
   }
 
   const finals = new Set<string>()
   const tasks: Record<string, (s: Shared) => Promise<void>> = {}
-  const n = 2 + any(2)
+  const [least, most] = shape.tasks
+  const n = least + any(most - least + 1)
   for (let t = 0; t < n; t++) {
     lines.push(`task ${t}`)
-    const body = Array.from({ length: 1 + any(n === 2 ? 4 : 2) }, () => statement(1))
+    const body = Array.from({ length: 1 + any(shape.statements(n)) }, () => statement(1))
     tasks[`t${t}`] = async (s) => {
       for (const each of body) await each(s, item(s.seen, t))
     }
@@ -121,11 +211,13 @@ export function randomProgram(seed: number): { scenario: Scenario<Shared>; final
     text: `seed ${seed}\n${lines.join('\n')}`,
     scenario: {
       setup: (kernel: Kernel) => ({
-        cells: [kernel.cell('c0', 0), kernel.cell('c1', 0)],
+        kernel,
+        cells: Array.from({ length: 2 }, (_, i) => kernel.cell(`c${i}`, 0)),
         mutexes: [kernel.mutex('m0'), kernel.mutex('m1')],
         rwsem: kernel.rwSemaphore('rwsem'),
         spin: kernel.spinLock('spin'),
         queue: kernel.waitQueue('queue'),
+        refcount: kernel.refcount('refcount', 1),
         seen: Array.from({ length: n }, () => []),
       }),
       tasks,
