@@ -10,7 +10,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   'driver-selftest': ['core', 'mm', 'fake-mmu', 'driver'],
   'driver-nouveau': ['core', 'mm', 'fake-mmu', 'driver'],
   recording: ['kernel', 'core', 'mm'],
-  demo: ['interval-tree', 'kernel', 'core', 'mm', 'fake-mmu', 'driver', 'driver-selftest', 'driver-nouveau', 'recording'],
+  demo: ['interval-tree', 'kernel', 'explore', 'core', 'mm', 'fake-mmu', 'driver', 'driver-selftest', 'driver-nouveau', 'recording'],
 }
 
 /** Packages that need Node; all others run in browsers and workers as well. */
@@ -18,5 +18,5 @@ export const NODE_ONLY: ReadonlySet<string> = new Set(['recording', 'demo'])
 
 /** What packages offer besides their main entry point. Those under `node/` are for Node alone, and a TypeScript project of their own. */
 export const ENTRY_POINTS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
-  explore: { './frames': 'frames', './register': 'node/register', './vite': 'node/vite' },
+  explore: { './frames': 'frames', './register': 'node/register', './vite': 'node/vite', './vitest': 'node/vitest' },
 }

@@ -1,8 +1,10 @@
 import { isMmuNotifierError } from '@mmu-notifier/kernel'
-import { Command, CommanderError, InvalidArgumentError } from 'commander'
+import { STRATEGIES } from '@mmu-notifier/explore'
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { readFileSync } from 'node:fs'
 import { demoCommand } from './demo.ts'
 import { UsageError } from './errors.ts'
+import { exploreCommand, type ExploreCommandOptions } from './explore-command.ts'
 import { replayCommand, type ReplayOptions } from './replay.ts'
 
 /**
@@ -12,7 +14,7 @@ import { replayCommand, type ReplayOptions } from './replay.ts'
 export async function main(args: readonly string[]): Promise<number> {
   let status = 0
   const program = new Command('mmu-notifier')
-    .description('Replays recordings of real programs with drivers attached, and tells what happened.')
+    .description('Replays recordings of real programs with drivers attached; explores every interleaving of small programs.')
     .version(version())
     .exitOverride()
 
@@ -30,6 +32,25 @@ export async function main(args: readonly string[]): Promise<number> {
     .option('--seed <n>', 'seed of the scheduler', integer, 1)
     .option('--json', 'print one JSON object')
     .action(async (path: string, options: ReplayOptions) => { status = await replayCommand(path, options) })
+
+  program
+    .command('explore')
+    .description('run the scenario that a module exports in every order that matters, and print the shortest schedule in which it fails')
+    .argument('<file...>', 'a JavaScript or TypeScript module whose default export is a scenario; with --merge, files with what --json printed')
+    .option('--scenario <name>', 'the export that is the scenario')
+    .addOption(new Option('--strategy <name>', 'how to search').choices([...STRATEGIES]).default('portfolio'))
+    .option('--budget <n>', 'executions at the most', positive, 20_000)
+    .option('--seed <n>', 'seed of the random walks', integer, 1)
+    .option('--preemptions <k>', 'for bounded (default: 2)', integer)
+    .option('--depth <d>', 'for pct (default: 3)', integer)
+    .option('--no-lockdep', 'leave the order of locks unchecked')
+    .option('--shard <i/n>', 'only the i-th of n parts, as other machines explore the others')
+    .option('--jobs <n>', 'threads', positive, 1)
+    .option('--replay <token>', 'only the execution that a report gave this token')
+    .option('--merge', 'add up what shards printed with --json')
+    .option('--trace <file>', 'write the failing execution as Chrome Trace Event JSON, for Perfetto')
+    .option('--json', 'print one JSON object')
+    .action(async (files: string[], options: ExploreCommandOptions) => { status = await exploreCommand(files, options) })
 
   try {
     await program.parseAsync(args, { from: 'user' })
@@ -59,6 +80,12 @@ function version(): string {
 function integer(text: string): number {
   if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('expected a whole number below 10^9')
   return Number(text)
+}
+
+function positive(text: string): number {
+  const n = integer(text)
+  if (n < 1) throw new InvalidArgumentError('expected a whole number of at least 1')
+  return n
 }
 
 function collect(value: string, previous: readonly string[] = []): readonly string[] {

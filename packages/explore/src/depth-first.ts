@@ -1,6 +1,7 @@
 import { enabledOf, taskOf, wayOf, type Choice, type Director, type Outcome, type Situation } from './director.ts'
 import { dependent, type Event } from './event.ts'
 import { item } from './item.ts'
+import { UNSPLIT, type Split } from './shard.ts'
 import type { Trace } from './trace.ts'
 
 /** One state on the way to where the exploration is. */
@@ -21,6 +22,7 @@ export interface Node<Plan> {
 export abstract class DepthFirst<Plan> implements Director {
   protected readonly trace: Trace
   protected readonly nodes: Node<Plan>[] = []
+  protected readonly split: Split
   readonly #sleeps: boolean
   abstract readonly wantsRaces: boolean
   readonly needsTrace: boolean = true
@@ -32,20 +34,34 @@ export abstract class DepthFirst<Plan> implements Director {
   /** {@link next} has said that everything has been explored. */
   exhausted = false
   #fresh = true
+  /** The next execution is prepared, and was not run yet. */
+  #ready = false
 
-  constructor(trace: Trace, sleeps: boolean) {
+  /** How many ways of taking the first steps have been reached, see {@link Split}. */
+  reached = 0
+  /** The execution was given up because it belongs to another part. */
+  #foreign = false
+
+  constructor(trace: Trace, sleeps: boolean, split: Split = UNSPLIT) {
     this.trace = trace
+    this.split = split
     this.#sleeps = sleeps
   }
 
-  /** Prepares the next execution. @returns false when everything has been explored */
+  /** Prepares the next execution, unless it is prepared. @returns false when everything has been explored */
   next(): boolean {
+    this.#ready = this.#ready || this.#prepare()
+    return this.#ready
+  }
+
+  #prepare(): boolean {
     if (this.#fresh) {
       this.#fresh = false
       this.nodes.length = 0
       this.prefix = 0
       this.complete = 0
       this.blocked = 0
+      this.reached = 0
       return true
     }
     for (;;) {
@@ -71,9 +87,11 @@ export abstract class DepthFirst<Plan> implements Director {
     const { step } = situation
     const known = this.nodes[step]
     if (known) return taskOf(known.chosen)
+    const { depth } = this.split
+    if (step === depth && depth > 0 && !this.#isOurs()) return -1
     const last = this.trace.events[step - 1]
     const above = this.nodes[step - 1]?.sleep ?? []
-    const sleep = last ? above.filter((event) => event.task !== last.task && !dependent(event, last)) : []
+    const sleep = last ? above.filter((event) => event.task !== last.task && !dependent(event, last) && (step > depth || (isPlain(event) && isPlain(last)))) : []
     const enabled = enabledOf(situation)
     const awake = sleep.length === 0 ? enabled : enabled.filter((task) => !sleep.some((event) => event.task === task))
     const node = this.first(situation, awake, sleep)
@@ -98,8 +116,22 @@ export abstract class DepthFirst<Plan> implements Director {
 
   /** The execution is over. */
   finished({ end }: Outcome): void {
+    this.#ready = false
+    // One that is over before the search is split counts as what follows on its first steps.
+    const { depth } = this.split
+    if (depth > 0 && !this.#foreign && this.nodes.length <= depth && end !== 'abandoned') this.#isOurs()
+    const foreign = this.#foreign
+    this.#foreign = false
+    if (foreign) return
     if (end === 'abandoned') this.blocked++
     else if (end !== 'assumed') this.complete++
+  }
+
+  /** A way of taking the first steps has been reached. */
+  #isOurs(): boolean {
+    const { index, count } = this.split
+    this.#foreign = this.reached++ % count !== index
+    return !this.#foreign
   }
 
   /** Begins again after this execution. */
@@ -112,4 +144,9 @@ export abstract class DepthFirst<Plan> implements Director {
 
   /** What else is to be explored from `node`, whose last choice is done. @returns a choice, or -1 for nothing */
   protected abstract again(node: Node<Plan>): Choice
+}
+
+/** What an event touches is known without having seen it in other executions, see `Reach`: all parts of a search agree upon it. */
+function isPlain({ kind, objects }: Event): boolean {
+  return kind !== 'section' && kind !== 'wait' && objects.length < 2
 }

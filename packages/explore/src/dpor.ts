@@ -7,6 +7,7 @@ import { reversal, type Prediction } from './reversal.ts'
 import type { Trace } from './trace.ts'
 import { insert, leads, type WakeupNode } from './wakeup-tree.ts'
 import { item } from './item.ts'
+import type { Split } from './shard.ts'
 
 /** Dynamic partial order reduction: executes, finds the races, and plans what would reverse each of them. */
 export abstract class Dpor<Plan> extends DepthFirst<Plan> {
@@ -21,8 +22,8 @@ export abstract class Dpor<Plan> extends DepthFirst<Plan> {
    * @param reach the engine's
    * @param prediction a broken one, for tests
    */
-  constructor(trace: Trace, reach: Reach, prediction: Prediction = predict) {
-    super(trace, true)
+  constructor(trace: Trace, reach: Reach, { prediction = predict, split }: { readonly prediction?: Prediction; readonly split?: Split } = {}) {
+    super(trace, true, split)
     this.#reach = reach
     this.#predict = prediction
     this.#version = reach.version
@@ -64,7 +65,8 @@ export abstract class Dpor<Plan> extends DepthFirst<Plan> {
 
   #reverse(earlier: number, later: Event): void {
     const reversed = reversal(this.trace, earlier, later, this.endFor(later), this.#predict)
-    if (reversed) this.plan(item(this.nodes, reversed.at), reversed.sequence)
+    // Above, every way is taken.
+    if (reversed && reversed.at >= this.split.depth) this.plan(item(this.nodes, reversed.at), reversed.sequence)
   }
 
   /** How many events of the trace a reversal of a race of `later` takes in. */
@@ -86,6 +88,8 @@ function oldestOf(trace: Trace, position: number): Int32Array {
 
 interface OptimalPlan {
   readonly tree: WakeupNode[]
+  /** Above the depth at which the search is split: all other tasks that can take a step. */
+  readonly others: number[]
   readonly enabled: readonly number[]
 }
 
@@ -103,11 +107,12 @@ export class OptimalDpor extends Dpor<OptimalPlan> {
   }
 
   protected override plan({ sleep, plan }: Node<OptimalPlan>, sequence: Event[]): void {
-    if (!sleep.some((event) => leads(event, sequence) >= 0)) insert(plan.tree, sequence)
+    const strictly = this.split.depth > 0
+    if (!sleep.some((event) => leads(event, sequence, strictly) >= 0)) insert(plan.tree, sequence, strictly)
   }
 
   protected override first(situation: Situation, awake: readonly number[], sleep: Event[]): Node<OptimalPlan> | undefined {
-    const plan = { tree: this.#below, enabled: enabledOf(situation) }
+    const plan = { tree: this.#below, others: situation.step < this.split.depth ? awake.slice(1) : [], enabled: enabledOf(situation) }
     this.#below = []
     const planned = this.#take(plan, sleep)
     const chosen = planned >= 0 ? planned : awake[0]
@@ -115,7 +120,8 @@ export class OptimalDpor extends Dpor<OptimalPlan> {
   }
 
   protected override again({ plan, sleep }: Node<OptimalPlan>): Choice {
-    return this.#take(plan, sleep)
+    const planned = this.#take(plan, sleep)
+    return planned >= 0 ? planned : (plan.others.shift() ?? -1)
   }
 
   protected override hasWays(node: Node<OptimalPlan>): void {

@@ -41,7 +41,7 @@ const NO_OPTIONS: RunOptions = {}
  */
 export class Engine<State = unknown> implements Memory {
   readonly trace: Trace
-  readonly lockOrder: LockOrder = new LockOrder()
+  readonly lockOrder: LockOrder
   readonly objectIds: Identities = new Identities()
   readonly reach: Reach
   /** Some task has ended a turn of a retry loop, see `Kernel.cpuRelax`. */
@@ -57,9 +57,10 @@ export class Engine<State = unknown> implements Memory {
   /** An execution was met that can only be judged with its events. */
   #records = false
 
-  /** @param reach what is known from another exploration of the same scenario */
-  constructor(scenario: Scenario<State>, options: EngineOptions, reach: Reach = new Reach()) {
+  /** @param known what is known from other executions of the same scenario */
+  constructor(scenario: Scenario<State>, options: EngineOptions, { reach = new Reach(), lockOrder = new LockOrder() }: { readonly reach?: Reach; readonly lockOrder?: LockOrder } = {}) {
     this.reach = reach
+    this.lockOrder = lockOrder
     this.#scenario = scenario
     this.#options = options
     this.#kind = options.kind ?? plainly(scenario)

@@ -3,6 +3,7 @@ import { choiceOf, isEnabled, taskOf, type Choice, type Situation } from './dire
 import type { Event } from './event.ts'
 import type { Trace } from './trace.ts'
 import { item } from './item.ts'
+import type { Split } from './shard.ts'
 
 interface Rest {
   /** To be chosen here later. */
@@ -14,6 +15,7 @@ export interface ExhaustiveOptions {
   readonly sleepSets: boolean
   /** At most so many switches away from a task that could go on; no limit by default. Not with sleep sets: they may lead to the bounded schedule. */
   readonly preemptions?: number
+  readonly split?: Split
 }
 
 /** Every interleaving, or every one with few preemptions (Musuvathi, Qadeer, Iterative Context Bounding, PLDI 2007). */
@@ -25,8 +27,8 @@ export class Exhaustive extends DepthFirst<Rest> {
   /** True once the limit has kept a task from being chosen. */
   bounded = false
 
-  constructor(trace: Trace, { sleepSets, preemptions = Infinity }: ExhaustiveOptions) {
-    super(trace, sleepSets)
+  constructor(trace: Trace, { sleepSets, preemptions = Infinity, split }: ExhaustiveOptions) {
+    super(trace, sleepSets, split)
     this.#preemptions = preemptions
   }
 

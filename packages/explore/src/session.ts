@@ -27,13 +27,15 @@ export class Session {
   readonly taught: (readonly Step[])[] = []
   /** Steps of the longest execution. */
   longest = 1
+  readonly #progress: ((executions: number, budget: number) => void) | undefined
   #edges = 0
 
   /** @param twin another engine for the same scenario, to run some executions a second time */
-  constructor(engine: Engine, twin: Engine, budget: number) {
+  constructor(engine: Engine, twin: Engine, budget: number, progress?: (executions: number, budget: number) => void) {
     this.engine = engine
     this.#twin = twin
     this.#budget = budget
+    this.#progress = progress
   }
 
   /** True when no further execution is to be started. */
@@ -42,61 +44,59 @@ export class Session {
   }
 
   /** Runs one execution after the other, until the session is over or `next` has no further director. */
-  async runAll(next: () => Director | undefined, finished?: (outcome: Outcome) => void): Promise<void> {
+  async runAll(next: () => Director | undefined, finished?: (outcome: Outcome) => void, engine: Engine = this.engine): Promise<void> {
     while (!this.over) {
       const director = next()
       if (!director) return
       // An await that nothing has to be waited for would be the dearest part of an execution.
-      const running = this.#run(director)
+      const running = this.#run(engine, director)
       const outcome = running instanceof Promise ? await running : running
       finished?.(outcome)
     }
   }
 
-  #run(director: Director): Outcome | Promise<Outcome> {
-    const { engine, executions } = this
-    if (executions % GUARDED === 0 || (executions % BATCH === 0 && this.#breath.due)) return this.#runGuarded(director)
+  #run(engine: Engine, director: Director): Outcome | Promise<Outcome> {
+    const { executions } = this
+    if (executions % GUARDED === 0 || (executions % BATCH === 0 && this.#breath.due)) return this.#runGuarded(engine, director)
     this.executions++
     const outcome = engine.run(director)
-    return outcome instanceof Promise ? outcome.then((later) => this.#note(later)) : this.#note(outcome)
+    return outcome instanceof Promise ? outcome.then((later) => this.#note(engine, later)) : this.#note(engine, outcome)
   }
 
-  async #runGuarded(director: Director): Promise<Outcome> {
-    if (this.#breath.due) await this.#breath.take()
+  async #runGuarded(engine: Engine, director: Director): Promise<Outcome> {
+    if (this.#breath.due) {
+      this.#progress?.(this.executions, this.#budget)
+      await this.#breath.take()
+    }
     this.executions++
-    const outcome = this.#note(await this.engine.run(director, { record: true, witness: this.engine.kind === 'generator' ? undefined : this.#witness }))
+    const witness = engine.kind === 'generator' ? undefined : this.#witness
+    const outcome = this.#note(engine, await engine.run(director, { record: true, witness }))
     this.#witness.rest()
     if (outcome.end === 'passed') {
-      this.failure = await this.#again()
-      if (this.failure) this.choices = this.#choices()
+      this.failure = await this.#again(engine)
+      if (this.failure) this.choices = chosen(engine)
     }
     return outcome
   }
 
-  #note(outcome: Outcome): Outcome {
-    const { engine } = this
+  #note(engine: Engine, outcome: Outcome): Outcome {
     if (outcome.end === 'assumed') this.dropped++
     this.longest = Math.max(this.longest, engine.choices.length)
     if (engine.lockOrder.size > this.#edges) {
       this.#edges = engine.lockOrder.size
-      if (!outcome.failure) this.taught.push(this.#choices())
+      if (!outcome.failure) this.taught.push(chosen(engine))
     }
     if (outcome.failure) {
       this.failure = outcome.failure
-      this.choices = this.#choices()
+      this.choices = chosen(engine)
     }
     return outcome
   }
 
-  #choices(): Step[] {
-    return named(this.engine.choices, this.engine.taskNames)
-  }
-
   /** Makes the same choices again. @returns a failure when something else comes of them */
-  async #again(): Promise<Failure | undefined> {
-    const { engine } = this
+  async #again(engine: Engine): Promise<Failure | undefined> {
     const twin = this.#twin
-    const outcome = await twin.run(new Retrace(twin.taskNames, this.#choices()), { record: true })
+    const outcome = await twin.run(new Retrace(twin.taskNames, chosen(engine)), { record: true })
     const text = ({ trace, taskNames }: Engine): string[] => trace.events.map(({ task, kind, name }) => `${taskNames[task] ?? '?'}: ${kind} ${name}`)
     const first = text(engine)
     const second = text(twin)
@@ -106,4 +106,9 @@ export class Session {
     const message = `NONDETERMINISM  the same choices led to different executions: ${what}`
     return { code: 'NONDETERMINISM', message, task: undefined, error: undefined }
   }
+}
+
+/** What the last execution chose. */
+function chosen({ choices, taskNames }: Engine): Step[] {
+  return named(choices, taskNames)
 }

@@ -14,11 +14,15 @@ export interface WakeupNode {
 /**
  * Whether `event`, possible in the state before `sequence`, can come first in it: as its task's own first event there, or by commuting with all of it.
  * The paper's weak initials.
+ *
+ * That an event that commutes with all of a sequence makes the sequence needless rests on the races of everything that was explored after that event, from the first step of
+ * all. A part of a search has not seen all of them: there, only an event that is in the sequence counts, as in source-DPOR, and some executions may turn out to be needless.
+ * @param strictly the event has to be in the sequence
  * @returns its place in `sequence`, `sequence.length` when it commutes with all, or -1 when it cannot
  */
-export function leads(event: Event, sequence: readonly Event[]): number {
+export function leads(event: Event, sequence: readonly Event[], strictly: boolean): number {
   const at = sequence.findIndex((other) => other.task === event.task)
-  if (at < 0) return sequence.some((other) => dependent(event, other)) ? -1 : sequence.length
+  if (at < 0) return strictly || sequence.some((other) => dependent(event, other)) ? -1 : sequence.length
   if (item(sequence, at).way !== event.way) return -1
   return isInitial(sequence, at) ? at : -1
 }
@@ -31,11 +35,11 @@ export function isInitial(sequence: readonly Event[], at: number): boolean {
 }
 
 /** Adds a branch for `sequence`, unless a leaf's exploration will come by it. `sequence` is used up. */
-export function insert(children: WakeupNode[], sequence: Event[]): void {
+export function insert(children: WakeupNode[], sequence: Event[], strictly: boolean): void {
   for (;;) {
     let child: WakeupNode | undefined
     for (const candidate of children) {
-      const at = leads(candidate.event, sequence)
+      const at = leads(candidate.event, sequence, strictly)
       if (at < 0) continue
       if (at < sequence.length) sequence.splice(at, 1)
       child = candidate

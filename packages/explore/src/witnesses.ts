@@ -51,10 +51,23 @@ export class SiteWitness implements Witness {
 
   starts(task: Task): undefined {
     const { id, lastEvent } = task as ExploredTask
-    const site = siteOf(new Error().stack ?? '')
+    const site = siteOf(deepStack())
     if (site !== undefined) this.sites.set(`${id - 1}.${lastEvent ? lastEvent.index + 1 : 0}`, site)
     return undefined
   }
+}
+
+/** The frames between a call and its operation are many: those of the kernel, and of the generators. */
+const DEPTH = 60
+
+function deepStack(): string {
+  const errors = Error as { stackTraceLimit?: number } // V8's
+  const { stackTraceLimit: limit } = errors
+  errors.stackTraceLimit = DEPTH
+  const { stack } = new Error()
+  if (limit === undefined) delete errors.stackTraceLimit
+  else errors.stackTraceLimit = limit
+  return stack ?? ''
 }
 
 /** The first place in a stack that is not this package's or the kernel's, as `file:line`. */

@@ -27,13 +27,13 @@ export async function count<State>(
   algorithm: Algorithm = 'optimal',
   options: { prediction?: Prediction; trylockWrites?: boolean; reach?: Reach; limit?: number } = {},
 ): Promise<Counts> {
-  const engine = new Engine(scenario, { lockdep: false, trylockWrites: options.trylockWrites ?? false, maxSteps: 10_000, kind: undefined }, options.reach)
+  const engine = new Engine(scenario, { lockdep: false, trylockWrites: options.trylockWrites ?? false, maxSteps: 10_000, kind: undefined }, options.reach && { reach: options.reach })
   const { trace } = engine
   const strategy: DepthFirst<unknown> =
     algorithm === 'optimal'
-      ? new OptimalDpor(trace, engine.reach, options.prediction ?? predict)
+      ? new OptimalDpor(trace, engine.reach, { prediction: options.prediction ?? predict })
       : algorithm === 'source'
-        ? new SourceDpor(trace, engine.reach, options.prediction ?? predict)
+        ? new SourceDpor(trace, engine.reach, { prediction: options.prediction ?? predict })
         : new Exhaustive(trace, typeof algorithm === 'object' ? { sleepSets: false, ...algorithm } : { sleepSets: algorithm === 'sleep' })
   const counts: Counts = { executions: 0, blocked: 0, assumed: 0, failed: new Map(), traces: new Set() }
   let runs = 0

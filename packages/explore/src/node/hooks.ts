@@ -11,7 +11,9 @@ export async function load(url: string, context: LoadContext, nextLoad: (url: st
 }
 
 async function blankSpace(): Promise<(code: string) => string> {
-  const { default: strip } = await import('ts-blank-space')
+  const { default: strip } = await import('ts-blank-space').catch((cause: unknown) => {
+    throw new Error('TypeScript needs Node >= 22.13, or the package ts-blank-space: npm install ts-blank-space', { cause })
+  })
   return (code) =>
     strip(code, (node) => {
       throw new SyntaxError(`TypeScript that is more than types: ${node.getText()}`)

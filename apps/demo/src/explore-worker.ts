@@ -1,0 +1,72 @@
+import { isMainThread, parentPort, workerData } from 'node:worker_threads'
+import type { Exploration, Scenario } from '@mmu-notifier/explore'
+import type { Job, Message } from './explore-job.ts'
+
+/*
+ * The thread that explores. Whatever it imports from here on is compiled, the scenario and the kernel that it stands on: so nothing of that may be
+ * imported before.
+ */
+if (!isMainThread && parentPort) {
+  const port = parentPort
+  await import('@mmu-notifier/explore/register')
+  await work(workerData as Job, (message) => { port.postMessage(message) })
+}
+
+async function work({ url, scenario: name, options, replay: token }: Job, say: (message: Message) => void): Promise<void> {
+  const { explore, formatCounterexample, replay } = await import('@mmu-notifier/explore')
+  let module: Readonly<Record<string, unknown>>
+  try {
+    module = (await import(url)) as typeof module
+  } catch (error) {
+    say({ kind: 'usage', message: `cannot be loaded: ${error instanceof Error ? `${error.name}: ${error.message}` : String(error)}` })
+    return
+  }
+  const found = find(module, name)
+  if (typeof found === 'string') {
+    say({ kind: 'usage', message: found })
+    return
+  }
+  try {
+    if (token === undefined) {
+      const exploration = await explore(found, { ...options, progress: (executions) => { say({ kind: 'progress', executions }) } })
+      say({ kind: 'explored', exploration: plain(exploration) })
+    } else {
+      const counterexample = await replay(found, token, options)
+      const report = counterexample ? formatCounterexample(counterexample, 'a replay') : 'the execution that the token stands for passes'
+      say({ kind: 'replayed', counterexample: counterexample && { ...counterexample, error: undefined }, report })
+    }
+  } catch (error) {
+    const { code, message } = error as { code?: unknown; message: string }
+    if (code !== 'EINVAL' && !(error instanceof RangeError)) throw error
+    say({ kind: 'usage', message })
+  }
+}
+
+/** @returns the scenario, or what is wrong */
+function find(module: Readonly<Record<string, unknown>>, name: string | undefined): Scenario | string {
+  const names = Object.keys(module).filter((key) => whyNone(module[key]) === undefined)
+  const known = names.length > 0 ? `its scenarios are ${names.join(', ')}` : 'it exports no scenario'
+  if (name !== undefined) {
+    const reason = name in module ? whyNone(module[name]) : 'there is no such export'
+    return reason === undefined ? (module[name] as Scenario) : `--scenario ${name}: ${reason}; ${known}`
+  }
+  if (names.includes('default') || names.length === 1) return module[names.includes('default') ? 'default' : (names[0] ?? '')] as Scenario
+  if (names.length > 1) return `${known}: pick one with --scenario`
+  const reason = 'default' in module ? `the default export is none: ${whyNone(module['default']) ?? ''}` : `found ${Object.keys(module).join(', ') || 'no export'}`
+  return `expected a scenario { setup, tasks, check? } as default export, ${reason}`
+}
+
+function whyNone(value: unknown): string | undefined {
+  if (typeof value !== 'object' || value === null) return `it is ${value === null ? 'null' : typeof value}`
+  const { setup, tasks, check } = value as Partial<Record<keyof Scenario, unknown>>
+  if (typeof setup !== 'function') return 'setup is no function'
+  if (typeof tasks !== 'object' || tasks === null || Object.keys(tasks).length === 0) return 'tasks is no object with a function for each task'
+  for (const [task, body] of Object.entries(tasks)) if (typeof body !== 'function') return `tasks.${task} is no function`
+  return check === undefined || typeof check === 'function' ? undefined : 'check is no function'
+}
+
+/** What was thrown may be anything, and need not survive the way to another thread. */
+function plain(exploration: Exploration): Exploration {
+  const { counterexample } = exploration
+  return counterexample ? { ...exploration, counterexample: { ...counterexample, error: undefined } } : exploration
+}

@@ -1,0 +1,114 @@
+import { execFileSync, spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import type { Exploration } from '@mmu-notifier/explore'
+import { beforeAll, expect, test, vi } from 'vitest'
+
+/* In a process of its own, from what was built: the command explores in threads, which compile what they import. */
+const ROOT = resolve(import.meta.dirname, '../../..')
+const BIN = join(ROOT, 'apps/demo/bin/mmu-notifier.js')
+vi.setConfig({ testTimeout: 60_000 })
+const folder = mkdtempSync(join(tmpdir(), 'mmu-notifier-explore-'))
+
+function cli(...args: string[]): { status: number | null; out: string; err: string } {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [BIN, 'explore', ...args], { cwd: folder, encoding: 'utf8', timeout: 60_000 })
+  return { status, out: stdout, err: stderr }
+}
+
+function json(...args: string[]): Exploration {
+  return JSON.parse(cli(...args, '--json').out) as Exploration
+}
+
+const account = (locks: boolean): string => `
+export default {
+  setup: (kernel) => ({ balance: kernel.cell('balance', 100), lock: kernel.mutex('account.lock') }),
+  tasks: {
+    deposit: ${locks ? '({ lock, ...account }) => lock.with(() => add(account, 50))' : '(account) => add(account, 50)'},
+    withdraw: ({ lock, ...account }) => lock.with(() => add(account, -30)),
+  },
+  check({ balance }) {
+    if (balance.value !== 120) throw new Error('the balance is ' + balance.value)
+  },
+}
+const add = async ({ balance }, amount) => balance.write((await balance.read()) + amount)
+`
+/** n tasks that each increment under one lock: n! traces. */
+const counter = (n: number): string => `
+const task = async ({ lock, x }) => {
+  await lock.lock()
+  await x.write((await x.read()) + 1)
+  await lock.unlock()
+}
+export const count = {
+  setup: (kernel) => ({ lock: kernel.mutex('m'), x: kernel.cell('x', 0) }),
+  tasks: { ${Array.from({ length: n }, (_, i) => `t${i}: task`).join(', ')} },
+}
+`
+
+beforeAll(() => {
+  execFileSync(process.execPath, [join(ROOT, 'node_modules/turbo/bin/turbo'), 'run', 'build', '--output-logs=errors-only'], { cwd: ROOT, stdio: 'pipe' })
+  for (const [name, code] of Object.entries({ 'wrong.mjs': account(false), 'right.mjs': account(true), 'counter.mjs': counter(5), 'none.mjs': 'export const x = 1' })) writeFileSync(join(folder, name), code)
+  writeFileSync(join(folder, 'two.mjs'), 'export const a = { setup() {}, tasks: { async t() {} } }\nexport const b = a')
+  writeFileSync(join(folder, 'broken.mjs'), 'export default {')
+  writeFileSync(join(folder, 'exits.mjs'), 'process.exit(3)')
+}, 120_000)
+
+test('a failure is reported with a line to run it again, which does', () => {
+  const { status, out } = cli('wrong.mjs')
+  expect(status).toBe(1)
+  expect(out).toMatch(/^CHECK {2}the balance is/)
+  expect(out).toMatch(/ > .* wrong\.mjs:\d+/)
+  const [, token = ''] = /mmu-notifier explore wrong\.mjs --replay '(v1:.*)'/.exec(out) ?? []
+  const again = cli('wrong.mjs', '--replay', token)
+  expect([again.status, again.out.split('\n')[0]]).toEqual([1, out.split('\n')[0]])
+  expect(cli('right.mjs', '--replay', token).err).toContain('is of another scenario')
+})
+
+test('what does not fail is exhausted', () => {
+  const { status, out } = cli('right.mjs')
+  expect([status, out]).toEqual([0, expect.stringMatching(/^exhausted: 2 traces, \d+ executions/) as string])
+  expect(cli('right.mjs', '--strategy', 'random', '--budget', '20').out).toBe('sampled: 20 executions; random walks\n')
+})
+
+test('shards on several machines, and jobs on one, add up to the whole', () => {
+  const files = [1, 2, 3].map((i) => {
+    const file = join(folder, `part${i}.json`)
+    writeFileSync(file, cli('counter.mjs', '--strategy', 'dpor', '--shard', `${i}/3`, '--jobs', '2', '--json').out)
+    return file
+  })
+  expect(cli('--merge', ...files).out).toMatch(/^exhausted: at most 120 traces/)
+  expect(cli('--merge', ...files.slice(1)).out).toMatch(/^sampled: .*missing: 1, 2/)
+  expect(json('counter.mjs', '--strategy', 'dpor', '--jobs', '3')).toMatchObject({ verdict: 'exhausted', traces: 120 })
+  expect(json('wrong.mjs', '--jobs', '2').verdict).toBe('failed')
+})
+
+test('a counterexample opens in Perfetto', () => {
+  cli('wrong.mjs', '--trace', 'trace.json')
+  const { traceEvents } = JSON.parse(readFileSync(join(folder, 'trace.json'), 'utf8')) as { traceEvents: { name: string; ph: string; ts: number; dur?: number; tid: number }[] }
+  expect(traceEvents.filter(({ ph }) => ph === 'M')).toHaveLength(2)
+  expect(traceEvents.find(({ name }) => name === 'write balance')).toMatchObject({ ph: 'X', dur: 9 })
+  expect(traceEvents.filter(({ ph }) => ph === 'b').length).toBe(traceEvents.filter(({ ph }) => ph === 'e').length)
+  expect(traceEvents.at(-1)).toMatchObject({ name: 'CHECK', ph: 'i' })
+})
+
+test.each([
+  [['nowhere.mjs'], 'explore nowhere.mjs: no such file'],
+  [['none.mjs'], 'expected a scenario { setup, tasks, check? } as default export, found x'],
+  [['two.mjs'], 'its scenarios are a, b: pick one with --scenario'],
+  [['two.mjs', '--scenario', 'c'], '--scenario c: there is no such export; its scenarios are a, b'],
+  [['broken.mjs'], 'explore broken.mjs: cannot be loaded: SyntaxError'],
+  [['exits.mjs'], 'ended the thread that explores it, with code 3'],
+  [['right.mjs', '--shard', '3/2'], '--shard: expected I/N with I from 1 to N, got 3/2'],
+  [['right.mjs', '--jobs', '0'], 'at least 1'],
+  [['right.mjs', '--budget', '0'], 'expected a whole number of at least 1'],
+  [['right.mjs', '--replay', 'v1:x'], 'expected a token like'],
+  [['right.mjs', '--strategy', 'luck'], 'Allowed choices are portfolio, random'],
+  [['--merge', 'right.mjs'], 'explore --merge right.mjs: Unexpected token'],
+  [['right.mjs', 'wrong.mjs'], 'expected one file with a scenario, got 2'],
+])('%j: one line and status 2', (args, message) => {
+  const { status, err, out } = cli(...args)
+  expect([status, out]).toEqual([2, ''])
+  expect(err).toContain(message)
+  expect(err.trim().split('\n')).toHaveLength(1)
+})
