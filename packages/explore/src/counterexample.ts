@@ -24,6 +24,8 @@ export interface Counterexample {
   readonly code: string
   readonly message: string
   readonly task: string | undefined
+  /** `file:line` of what is wrong, where that is one place and known. */
+  readonly site?: string | undefined
   /** Paste it into `replay`. */
   readonly token: string
   readonly deviations: readonly Deviation[]
@@ -70,7 +72,7 @@ function pastOf(trace: Trace, taskNames: readonly string[], { code, task }: Fail
 
 /** One column for each task, time going down; `>` marks a switch that the failure needs. */
 export function formatCounterexample(example: Counterexample, found: string): string {
-  const { steps, message, token, deviations } = example
+  const { steps, message, site, token, deviations } = example
   const names = [...new Set(steps.map(({ task }) => task))]
   const shown = steps.map((step) => ({ ...step, text: `${step.kind} ${step.object}${holding(step)}` }))
   const widths = names.map((name) => Math.max(name.length, ...shown.filter(({ task }) => task === name).map(({ text }) => text.length)) + 3)
@@ -78,7 +80,7 @@ export function formatCounterexample(example: Counterexample, found: string): st
     `${mark} ${cells.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join('')}${tail}`.trimEnd()
   const rows = shown.map(({ task, text, switched, site }) => line(switched ? ' >' : '  ', names.map((name) => (name === task ? text : '')), site))
   const switches = `${deviations.length} ${deviations.length === 1 ? 'switch' : 'switches'}`
-  return [message, `found by ${found}, minimised to ${switches}`, `replay: ${token}`, '', line('  ', names), ...rows].join('\n')
+  return [message, ...(site === undefined ? [] : [`at ${site}`]), `found by ${found}, minimised to ${switches}`, `replay: ${token}`, '', line('  ', names), ...rows].join('\n')
 }
 
 function holding({ kind, holds }: Step): string {

@@ -39,6 +39,12 @@ export interface Witness {
   enter<T>(task: Task, body: () => T): T
   /** The code that runs now starts an operation in the name of `task`. @returns what is wrong with that */
   starts(task: Task, operation: Operation, target: Target): string | undefined
+  /** Places in the source, as `file:line`: the one that runs now, */
+  here?(): string | undefined
+  /** where the operation was started that `task` waits with, */
+  started?(task: ExploredTask): string | undefined
+  /** and where the running task awaits what is no operation. @param generator the compiled function that does, if it is one */
+  awaited?(generator: object | undefined): string | undefined
 }
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] extends readonly (infer Item)[] ? Item[] : T[K] }
@@ -166,7 +172,7 @@ export abstract class Execution implements Scheduler {
     const task = this.running
     const wrong = !task || task.operation || this.witness ? this.#misuse(operation, target) : undefined
     if (!task || wrong !== undefined) {
-      this.fail({ code: 'MISSING_AWAIT', message: `MISSING_AWAIT  ${wrong ?? 'an operation of no task'}`, task: task?.name, error: undefined })
+      this.fail({ code: 'MISSING_AWAIT', message: `MISSING_AWAIT  ${wrong ?? 'an operation of no task'}`, task: task?.name, error: undefined, site: this.witness?.here?.() })
       return NEVER
     }
     task.operation = operation
@@ -234,14 +240,15 @@ export abstract class Execution implements Scheduler {
 
   /** A task asked `what`, and not the scheduler. */
   strayed(what: string): void {
-    if (this.running) this.fail(nondeterminism(this.running, `calls ${what}`))
+    if (this.running) this.fail({ ...nondeterminism(this.running, `calls ${what}`), site: this.witness?.here?.() })
   }
 
-  foreign(task: ExploredTask | undefined): Failure {
+  /** @param generator the compiled function that awaits it */
+  foreign(task: ExploredTask | undefined, generator?: object): Failure {
     const after = task?.lastEvent
     const where = after ? `, after ${after.kind} ${after.name}` : this.made.length > 0 ? '' : ', before its first operation'
     const message = `FOREIGN  ${task ? `task ${task.name}` : 'setup or check'} awaits something that is no marked operation${where}: a checker cannot decide when it goes on`
-    return { code: 'FOREIGN', message, task: task?.name, error: undefined }
+    return { code: 'FOREIGN', message, task: task?.name, error: undefined, site: this.witness?.awaited?.(generator) }
   }
 
   #needsEvents(): void {
@@ -398,7 +405,7 @@ export abstract class Execution implements Scheduler {
     const waiting = task.waitsFor
     if (waiting || task.open > 0) {
       const left = waiting ? `its ${waiting.kind} ${waiting.object} is pending` : 'a function that it called has not ended, or has thrown, and was not awaited'
-      this.fail({ code: 'MISSING_AWAIT', message: `MISSING_AWAIT  task ${task.name} ends while ${left}`, task: task.name, error: undefined })
+      this.fail({ code: 'MISSING_AWAIT', message: `MISSING_AWAIT  task ${task.name} ends while ${left}`, task: task.name, error: undefined, site: waiting && this.witness?.started?.(task) })
       return
     }
     task.finished = true

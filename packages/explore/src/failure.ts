@@ -1,3 +1,5 @@
+import { siteIn } from './sites.ts'
+
 /** Why an execution failed. */
 export interface Failure {
   /**
@@ -11,6 +13,8 @@ export interface Failure {
   readonly task: string | undefined
   /** What was thrown, when something was. */
   readonly error: unknown
+  /** `file:line` of what is wrong, where that is one place and known. */
+  readonly site?: string | undefined
 }
 
 /** Thrown by {@link assume}. */
@@ -32,5 +36,5 @@ export function failureOf(error: unknown, task: string | undefined): Failure {
   const code = given ?? (task === undefined ? 'CHECK' : 'THROWN')
   const text = error instanceof Error ? error.message : String(error)
   const message = text.startsWith(code) ? text : `${code}  ${task === undefined ? '' : `task ${task}: `}${text}`
-  return { code, message, task, error }
+  return { code, message, task, error, site: error instanceof Error ? siteIn(error.stack ?? '') : undefined }
 }

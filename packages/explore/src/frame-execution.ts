@@ -172,7 +172,7 @@ export class FrameExecution extends Execution implements Machine {
             failed = value.state === FAILED
             value = value.value
           } else if (isThenable(value)) {
-            this.fail(this.foreign(current.task))
+            this.fail(this.foreign(current.task, current.generator))
             ignore(value)
             return
           }

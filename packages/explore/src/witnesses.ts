@@ -1,16 +1,9 @@
 import { objectOf, type Operation, type Target, type Task } from '@mmu-notifier/kernel'
 import type { Witness } from './execution.ts'
 import type { ExploredTask } from './explored-task.ts'
-
-interface Storage {
-  run<T>(store: unknown, body: () => T): T
-  getStore(): unknown
-  disable(): void
-}
-
-interface Platform {
-  process?: { getBuiltinModule?(name: string): { AsyncLocalStorage: new () => Storage } | undefined }
-}
+import { siteOfGenerator } from './generator-site.ts'
+import { asyncHooks, type Storage } from './platform.ts'
+import { siteHere } from './sites.ts'
 
 /**
  * Notices a helper that was not awaited and starts an operation when another task runs: in whose asynchronous context code runs is known to Node (>= 20.16) only, and costs time,
@@ -20,7 +13,7 @@ export class ContextWitness implements Witness {
   readonly #storage: Storage | undefined
 
   constructor() {
-    const hooks = (globalThis as Platform).process?.getBuiltinModule?.('node:async_hooks')
+    const hooks = asyncHooks()
     this.#storage = hooks && new hooks.AsyncLocalStorage()
   }
 
@@ -40,42 +33,50 @@ export class ContextWitness implements Witness {
   }
 }
 
-/** Where in the source an operation was started: costs microseconds for each, so it is for replays. */
+/** Where in the source operations were started and promises awaited: costs microseconds for each, so it is for replays. */
 export class SiteWitness implements Witness {
   /** By task and index of the event. */
   readonly sites: Map<string, string> = new Map<string, string>()
+  #lastAwait: string | undefined
+  readonly #hook = asyncHooks()?.createHook({
+    // A native await makes a promise of its own, where it stands.
+    init: (_id, type) => {
+      if (type === 'PROMISE') this.#lastAwait = siteHere() ?? this.#lastAwait
+    },
+  })
+
+  constructor() {
+    this.#hook?.enable()
+  }
 
   enter<T>(_task: Task, body: () => T): T {
     return body()
   }
 
   starts(task: Task): undefined {
-    const { id, lastEvent } = task as ExploredTask
-    const site = siteOf(deepStack())
-    if (site !== undefined) this.sites.set(`${id - 1}.${lastEvent ? lastEvent.index + 1 : 0}`, site)
+    const site = siteHere()
+    if (site !== undefined) this.sites.set(keyOf(task as ExploredTask), site)
     return undefined
   }
-}
 
-/** The frames between a call and its operation are many: those of the kernel, and of the generators. */
-const DEPTH = 60
-
-function deepStack(): string {
-  const errors = Error as { stackTraceLimit?: number } // V8's
-  const { stackTraceLimit: limit } = errors
-  errors.stackTraceLimit = DEPTH
-  const { stack } = new Error()
-  if (limit === undefined) delete errors.stackTraceLimit
-  else errors.stackTraceLimit = limit
-  return stack ?? ''
-}
-
-/** The first place in a stack that is not this package's or the kernel's, as `file:line`. */
-function siteOf(stack: string): string | undefined {
-  for (const line of stack.split('\n').slice(1)) {
-    if (line.includes('node:') || /[\\/](kernel|explore)[\\/](src|dist)[\\/]/.test(line) || !/:\d+:\d+\)?$/.test(line)) continue
-    const [, file, number] = /([^\\/(\s]+):(\d+):\d+\)?$/.exec(line) ?? []
-    if (file !== undefined && number !== undefined) return `${file.split('?')[0] ?? file}:${number}`
+  here(): string | undefined {
+    return siteHere()
   }
-  return undefined
+
+  started(task: ExploredTask): string | undefined {
+    return this.sites.get(keyOf(task))
+  }
+
+  awaited(generator: object | undefined): string | undefined {
+    return generator ? siteOfGenerator(generator) : this.#lastAwait
+  }
+
+  rest(): void {
+    this.#hook?.disable()
+  }
+}
+
+/** Of the operation that the task performs next. */
+function keyOf({ id, lastEvent }: ExploredTask): string {
+  return `${id - 1}.${lastEvent ? lastEvent.index + 1 : 0}`
 }

