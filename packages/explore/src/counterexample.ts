@@ -1,4 +1,5 @@
 import type { OperationKind } from '@mmu-notifier/kernel'
+import type { Event } from './event.ts'
 import type { Failure } from './failure.ts'
 import type { Deviation } from './schedule.ts'
 import type { Trace } from './trace.ts'
@@ -51,7 +52,8 @@ export function stepsOf({ trace, taskNames, failure, deviations, sites }: Eviden
   const steps: Step[] = []
   const past = pastOf(trace, taskNames, failure)
   trace.events.forEach((event, step) => {
-    const { task, index, kind, name: object } = event
+    const { task, index, kind, name } = event
+    const object = event.ways > 1 ? `${name}${woken(trace, taskNames, event)}` : name
     const locks = held.get(task) ?? []
     const lockClass = object.replace(/ \(read\)$/, '')
     if (kind === 'lock' || (kind === 'trylock' && event.modes[0] === 1)) held.set(task, [...locks, lockClass])
@@ -61,6 +63,12 @@ export function stepsOf({ trace, taskNames, failure, deviations, sites }: Eviden
     steps.push({ step, task: taskNames[task] ?? '?', kind, object, switched: switched.has(step), site, holds: held.get(task) ?? [] })
   })
   return steps
+}
+
+/** Whom a step that could have gone in several ways woke, if he has gone on. */
+function woken({ events }: Trace, taskNames: readonly string[], event: Event): string {
+  const next = events.find(({ after }) => after.includes(event))
+  return next ? `: ${taskNames[next.task] ?? '?'}` : ''
 }
 
 /** Which steps happened before the failure. A failure that is the fault of one task alone has that task's past; others concern all. */

@@ -1,4 +1,4 @@
-import { enabledOf, taskOf, wayOf, type Choice, type Director, type Outcome, type Situation } from './director.ts'
+import { choiceOf, choicesOf, taskOf, wayOf, type Choice, type Director, type Outcome, type Situation } from './director.ts'
 import { dependent, type Event } from './event.ts'
 import { item } from './item.ts'
 import { UNSPLIT, type Split } from './shard.ts'
@@ -8,8 +8,6 @@ import type { Trace } from './trace.ts'
 export interface Node<Plan> {
   /** The task whose step from here is being explored, and the way in which it goes. */
   chosen: Choice
-  /** How many ways there are for that task; 0 when that is not known, or it has one. */
-  ways: number
   /** What need not be explored from here: done already, or covered from a state before. Events that are possible here. */
   readonly sleep: Event[]
   readonly plan: Plan
@@ -74,7 +72,6 @@ export abstract class DepthFirst<Plan> implements Director {
       if (done && this.#sleeps) node.sleep.push(done)
       const chosen = this.again(node)
       if (chosen >= 0) {
-        if (taskOf(chosen) !== taskOf(node.chosen)) node.ways = 0
         node.chosen = chosen
         this.prefix = this.nodes.length - 1
         return true
@@ -92,25 +89,17 @@ export abstract class DepthFirst<Plan> implements Director {
     const last = this.trace.events[step - 1]
     const above = this.nodes[step - 1]?.sleep ?? []
     const sleep = last ? above.filter((event) => event.task !== last.task && !dependent(event, last) && (step > depth || (isPlain(event) && isPlain(last)))) : []
-    const enabled = enabledOf(situation)
-    const awake = sleep.length === 0 ? enabled : enabled.filter((task) => !sleep.some((event) => event.task === task))
+    const choices = choicesOf(situation)
+    const awake = sleep.length === 0 ? choices : choices.filter((choice) => !isAsleep(choice, sleep))
     const node = this.first(situation, awake, sleep)
     if (!node) return -1
     this.nodes.push(node)
     return taskOf(node.chosen)
   }
 
-  way(step: number, ways: number): number {
-    const node = item(this.nodes, step)
-    if (node.ways === 0) {
-      node.ways = ways
-      this.hasWays(node)
-    }
-    return wayOf(node.chosen)
+  way(step: number): number {
+    return wayOf(item(this.nodes, step).chosen)
   }
-
-  /** The step that is being explored from `node` can go in `node.ways` ways, more than one: all are to be explored. */
-  protected abstract hasWays(node: Node<Plan>): void
 
   performed?(position: number, races: readonly number[]): void
 
@@ -139,8 +128,8 @@ export abstract class DepthFirst<Plan> implements Director {
     this.#fresh = true
   }
 
-  /** A new node. @returns undefined when no task is left to choose: all sleep */
-  protected abstract first(situation: Situation, awake: readonly number[], sleep: Event[]): Node<Plan> | undefined
+  /** A new node. @param awake every choice there is but those that sleep @returns undefined when no task is left to choose: all sleep */
+  protected abstract first(situation: Situation, awake: readonly Choice[], sleep: Event[]): Node<Plan> | undefined
 
   /** What else is to be explored from `node`, whose last choice is done. @returns a choice, or -1 for nothing */
   protected abstract again(node: Node<Plan>): Choice
@@ -149,4 +138,8 @@ export abstract class DepthFirst<Plan> implements Director {
 /** What an event touches is known without having seen it in other executions, see `Reach`: all parts of a search agree upon it. */
 function isPlain({ kind, objects }: Event): boolean {
   return kind !== 'section' && kind !== 'wait' && objects.length < 2
+}
+
+export function isAsleep(choice: Choice, sleep: readonly Event[]): boolean {
+  return sleep.some(({ task, way }) => choiceOf(task, way) === choice)
 }

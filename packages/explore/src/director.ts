@@ -5,6 +5,8 @@ import type { Failure } from './failure.ts'
 export interface Situation {
   /** The tasks that can take a step, in ascending order: the first {@link count} of these. */
   readonly enabled: readonly number[]
+  /** In how many ways each of them can (see `Operation.ways`): the first {@link count} of these. */
+  readonly ways: readonly number[]
   /** At least 1. */
   readonly count: number
   /** The task that took the last step, or -1. */
@@ -15,6 +17,13 @@ export interface Situation {
 
 export function enabledOf({ enabled, count }: Situation): number[] {
   return enabled.slice(0, count)
+}
+
+/** Every task that can take a step, in every way. */
+export function choicesOf({ enabled, ways, count }: Situation): Choice[] {
+  const choices: Choice[] = []
+  for (let i = 0; i < count; i++) for (let way = 0; way < (ways[i] ?? 1); way++) choices.push(choiceOf(enabled[i] ?? 0, way))
+  return choices
 }
 
 export function isEnabled({ enabled, count }: Situation, task: number): boolean {

@@ -1,11 +1,11 @@
 import { MODE, waits } from './access.ts'
-import { DepthFirst, type Node } from './depth-first.ts'
-import { choiceOf, enabledOf, type Choice, type Outcome, type Situation } from './director.ts'
-import { predict, type Event } from './event.ts'
+import { DepthFirst, isAsleep, type Node } from './depth-first.ts'
+import { choiceOf, choicesOf, taskOf, wayOf, type Choice, type Outcome, type Situation } from './director.ts'
+import { ANY, predict, type Event } from './event.ts'
 import { Reach } from './reach.ts'
 import { reversal, type Prediction } from './reversal.ts'
 import type { Trace } from './trace.ts'
-import { insert, leads, type WakeupNode } from './wakeup-tree.ts'
+import { insert, inWays, isInitial, leads, type WakeupNode } from './wakeup-tree.ts'
 import { item } from './item.ts'
 import type { Split } from './shard.ts'
 
@@ -88,19 +88,24 @@ function oldestOf(trace: Trace, position: number): Int32Array {
 
 interface OptimalPlan {
   readonly tree: WakeupNode[]
-  /** Above the depth at which the search is split: all other tasks that can take a step. */
-  readonly others: number[]
-  readonly enabled: readonly number[]
+  /** Above the depth at which the search is split: all other choices. */
+  readonly others: Choice[]
+  readonly choices: readonly Choice[]
 }
 
 /**
  * Every Mazurkiewicz trace once, and nothing else: Optimal-DPOR (Abdulla, Aronis, Jonsson, Sagonas, POPL 2014).
+ *
+ * The ways in which a step can go are alternatives, as the steps of different tasks are. A step that is chosen freely, or that a race was reversed for, is explored in each
+ * of them. One that a plan repeats because it has nothing to do with the race goes as it went: where it goes otherwise, other races are found.
  */
 export class OptimalDpor extends Dpor<OptimalPlan> {
   /** What the wakeup tree says follows the step that is being explored. */
   #below: WakeupNode[] = []
-  /** Whose step, about to be performed, has several ways. */
-  #ways: Node<OptimalPlan> | undefined
+  /** The step that is about to be performed from here is to be explored in all its ways. */
+  #open: Node<OptimalPlan> | undefined
+  /** {@link #take} took a step in one of all its ways. */
+  #any = false
 
   protected override endFor(): number {
     return this.trace.length
@@ -108,46 +113,53 @@ export class OptimalDpor extends Dpor<OptimalPlan> {
 
   protected override plan({ sleep, plan }: Node<OptimalPlan>, sequence: Event[]): void {
     const strictly = this.split.depth > 0
-    if (!sleep.some((event) => leads(event, sequence, strictly) >= 0)) insert(plan.tree, sequence, strictly)
+    const later = sequence.length - 1
+    const { task, way } = item(sequence, later)
+    // Where it could come first, the ways are known, and some may be explored already.
+    const ways = way === ANY && isInitial(sequence, later) ? plan.choices.filter((choice) => taskOf(choice) === task).length : 0
+    for (const planned of inWays(sequence, ways)) if (!sleep.some((event) => leads(event, planned, strictly) >= 0)) insert(plan.tree, planned, strictly)
   }
 
-  protected override first(situation: Situation, awake: readonly number[], sleep: Event[]): Node<OptimalPlan> | undefined {
-    const plan = { tree: this.#below, others: situation.step < this.split.depth ? awake.slice(1) : [], enabled: enabledOf(situation) }
+  protected override first(situation: Situation, awake: readonly Choice[], sleep: Event[]): Node<OptimalPlan> | undefined {
+    const above = situation.step < this.split.depth
+    const plan = { tree: this.#below, others: above ? awake.slice(1) : [], choices: choicesOf(situation) }
     this.#below = []
     const planned = this.#take(plan, sleep)
     const chosen = planned >= 0 ? planned : awake[0]
-    return chosen === undefined ? undefined : { chosen, ways: 0, sleep, plan }
+    if (chosen === undefined) return undefined
+    const node = { chosen, sleep, plan }
+    this.#open = !above && (planned < 0 || this.#any) ? node : undefined
+    return node
   }
 
-  protected override again({ plan, sleep }: Node<OptimalPlan>): Choice {
-    const planned = this.#take(plan, sleep)
-    return planned >= 0 ? planned : (plan.others.shift() ?? -1)
-  }
-
-  protected override hasWays(node: Node<OptimalPlan>): void {
-    this.#ways = node
+  protected override again(node: Node<OptimalPlan>): Choice {
+    const choice = this.#take(node.plan, node.sleep)
+    this.#open = this.#any ? node : undefined
+    return choice >= 0 ? choice : (node.plan.others.shift() ?? -1)
   }
 
   override performed(position: number, races: readonly number[]): void {
     super.performed(position, races)
-    const node = this.#ways
+    const node = this.#open
     if (!node) return
-    this.#ways = undefined
+    this.#open = undefined
     const event = item(this.trace.events, position)
     const { tree } = node.plan
-    for (let way = node.ways - 1; way >= 0; way--) {
-      const known = way === event.way || tree.some((child) => child.event.task === event.task && child.event.way === way) || node.sleep.some((done) => done.task === event.task && done.way === way)
-      // Before all others: once another task's step is explored from here, all ways of this one are to be asleep.
+    for (let way = event.ways - 1; way >= 0; way--) {
+      const known = way === event.way || isAsleep(choiceOf(event.task, way), node.sleep) || tree.some((child) => child.event.task === event.task && child.event.way === way)
       if (!known) tree.unshift({ event: { ...event, way }, children: [] })
     }
   }
 
-  #take({ tree, enabled }: OptimalPlan, sleep: readonly Event[]): number {
+  #take({ tree, choices }: OptimalPlan, sleep: readonly Event[]): Choice {
+    this.#any = false
     for (let next = tree.shift(); next; next = tree.shift()) {
       const { task, way } = next.event
-      if (!enabled.includes(task) || sleep.some((event) => event.task === task && event.way === way)) continue
+      const chosen = choices.find((choice) => taskOf(choice) === task && (way === ANY || wayOf(choice) === way) && !isAsleep(choice, sleep))
+      if (chosen === undefined) continue
+      this.#any = way === ANY
       this.#below = next.children
-      return choiceOf(task, way)
+      return chosen
     }
     return -1
   }

@@ -2,6 +2,9 @@ import type { OperationKind } from '@mmu-notifier/kernel'
 import { COMMUTE, MODE, relation } from './access.ts'
 import { item } from './item.ts'
 
+/** In place of a way: every one that there is, however many. */
+export const ANY = -1
+
 /**
  * One performed operation. What it did does not depend on the order of events that commute, so an event recorded in one execution
  * stands for the same one in every execution that begins with an equivalent prefix.
@@ -14,8 +17,10 @@ export interface Event {
   readonly kind: OperationKind
   /** For reports. */
   readonly name: string
-  /** Which of the ways to perform it was taken, see `Operation.ways`. */
+  /** Which of the ways to perform it was taken, see `Operation.ways`; or {@link ANY}, of one that is to be performed. */
   readonly way: number
+  /** How many ways there were; 0 for an operation that has no `ways`. */
+  readonly ways: number
   /** What it touched: objects, numbered alike in every execution, each once. The operation's own target first. */
   readonly objects: readonly number[]
   /** How, by position in `objects`. */
@@ -52,10 +57,10 @@ export function dependent(a: Event, b: Event): boolean {
 
 /**
  * `event` as it would be where `before` was performed, before `before`: an update that failed may succeed there, and the other way round. Its
- * other objects are taken as they were. Of several ways it takes the first: there may be more or fewer of them there.
+ * other objects are taken as they were. If there are ways to perform it, there may be more or fewer of them there, and all are meant.
  */
 export function predict(event: Event, before: Event): Event {
-  const usual = event.way === 0 ? event : { ...event, way: 0 }
+  const usual = event.ways === 0 ? event : { ...event, way: ANY }
   const [object] = event.objects
   if (!event.changes || object === undefined) return usual
   const at = before.objects.indexOf(object)

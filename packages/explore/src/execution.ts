@@ -83,7 +83,7 @@ export abstract class Execution implements Scheduler {
   #performing: Operation | undefined
   #performingOn: Target | undefined
   #assumed = false
-  readonly #situation: Mutable<Situation> = { enabled: [], count: 0, last: -1, step: 0 }
+  readonly #situation: Mutable<Situation> = { enabled: [], ways: [], count: 0, last: -1, step: 0 }
 
   constructor({ director, choices, recorder, taskIds, lockOrder, maxSteps, witness }: ExecutionParts) {
     this.#director = director
@@ -156,7 +156,7 @@ export abstract class Execution implements Scheduler {
     const count = maker.children++
     const label = maker === this.#main ? name : `${maker.name}/${name}.${count}`
     const id = this.#taskIds.of(maker.id, count, label) + 1
-    const task = new ExploredTask(id, label, body, maker.lastEvent, this)
+    const task = new ExploredTask(id, label, body, maker.lastEvent ?? maker.spawnedAfter, this)
     this.#starting.push(task)
     this.#trace('sched:spawn', task)
     return task
@@ -332,7 +332,7 @@ export abstract class Execution implements Scheduler {
   }
 
   #findEnabled(situation: Mutable<Situation>): void {
-    const { enabled } = situation
+    const { enabled, ways } = situation
     const recorder = this.#recorder
     const live = this.#live
     let count = 0
@@ -345,7 +345,9 @@ export abstract class Execution implements Scheduler {
         if (can && task.couldRun === false) task.enabledBy = recorder.lastEvent
         task.couldRun = can
       }
-      if (can) enabled[count++] = task.id - 1
+      if (!can) continue
+      ways[count] = operation.ways === undefined ? 1 : operation.ways(target)
+      enabled[count++] = task.id - 1
     }
     situation.count = count
   }
@@ -355,7 +357,8 @@ export abstract class Execution implements Scheduler {
     const recorder = this.#recorder
     const { a, b } = task
     this.running = task
-    const way = operation.ways ? this.#way(operation.ways(target), step) : 0
+    const ways = operation.ways === undefined ? 0 : operation.ways(target)
+    const way = this.#way(ways, step)
     recorder?.begin(task, operation, target)
     task.operation = undefined
     let value: unknown
@@ -371,7 +374,7 @@ export abstract class Execution implements Scheduler {
     this.#performing = undefined
     this.made.push(choiceOf(task.id - 1, way))
     this.#situation.last = task.id - 1
-    const failure = recorder?.end(task, operation, target, a, way)
+    const failure = recorder?.end(task, operation, target, a, way, ways)
     if (failure) this.fail(failure)
     else if (value !== AGAIN) {
       this.resume(task, value, threw)
@@ -386,10 +389,11 @@ export abstract class Execution implements Scheduler {
   }
 
   #way(ways: number, step: number): number {
+    if (ways < 2) return 0
     const recorder = this.#recorder
     if (recorder?.repeating) return item(recorder.trace.events, step).way
     if (step < this.#given.length) return wayOf(item(this.#given, step))
-    return ways > 1 ? this.#director.way(step, ways) : 0
+    return this.#director.way(step, ways)
   }
 
   /** The body of `task` has ended. */
@@ -423,7 +427,7 @@ export abstract class Execution implements Scheduler {
       const { operation, target, a, couldRun } = task
       if (!operation || !target || couldRun) return []
       recorder.begin(task, operation, target)
-      return [recorder.eventOf(task, operation, target, a, 0)]
+      return [recorder.eventOf(task, operation, target, a, 0, 0)]
     })
   }
 

@@ -1,5 +1,5 @@
 import { DepthFirst, type Node } from './depth-first.ts'
-import { choiceOf, isEnabled, taskOf, type Choice, type Situation } from './director.ts'
+import { isEnabled, taskOf, type Choice, type Situation } from './director.ts'
 import type { Event } from './event.ts'
 import type { Trace } from './trace.ts'
 import { item } from './item.ts'
@@ -39,23 +39,20 @@ export class Exhaustive extends DepthFirst<Rest> {
     return chosen
   }
 
-  protected override first(situation: Situation, awake: readonly number[], sleep: Event[]): Node<Rest> | undefined {
+  protected override first(situation: Situation, awake: readonly Choice[], sleep: Event[]): Node<Rest> | undefined {
     const { last, step } = situation
-    let tasks = [...awake]
+    const going = awake.filter((choice) => taskOf(choice) === last)
+    const others = awake.filter((choice) => taskOf(choice) !== last)
+    let choices = [...going, ...others]
     if (isEnabled(situation, last) && (item(this.#spent, step)) >= this.#preemptions) {
-      if (tasks.length > 1) this.bounded = true
-      tasks = tasks.filter((task) => task === last)
-    } else if (tasks.includes(last)) tasks = [last, ...tasks.filter((task) => task !== last)]
-    const chosen = tasks.shift()
-    return chosen === undefined ? undefined : { chosen, ways: 0, sleep, plan: { choices: tasks } }
+      if (others.length > 0) this.bounded = true
+      choices = going
+    }
+    const chosen = choices.shift()
+    return chosen === undefined ? undefined : { chosen, sleep, plan: { choices } }
   }
 
   protected override again({ plan }: Node<Rest>): Choice {
     return plan.choices.shift() ?? -1
-  }
-
-  protected override hasWays({ chosen, ways, plan }: Node<Rest>): void {
-    const task = taskOf(chosen)
-    plan.choices.unshift(...Array.from({ length: ways - 1 }, (_, i) => choiceOf(task, i + 1)))
   }
 }

@@ -5,7 +5,7 @@ import type { Frame } from './frame-execution.ts'
 /** A task of one execution. */
 export class ExploredTask extends TaskRecord {
   readonly body: () => Promise<void>
-  /** What the spawning task did last before. */
+  /** What the spawning task did last before, or, when it had done nothing itself, the one that had spawned it. */
   readonly spawnedAfter: Event | undefined
   /** The operation could be performed when last asked; undefined before it was asked. */
   couldRun: boolean | undefined

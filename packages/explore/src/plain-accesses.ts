@@ -34,12 +34,13 @@ export class PlainAccesses {
   }
 
   /**
-   * A plain access by `task`, whose last event is at `position` (-1: none).
+   * A plain access by `task`, whose last event, or the one that it was spawned after, is at `position` (-1: none).
    * @param length how many events of the trace this execution has performed
    */
   access(task: number, position: number, object: number, write: boolean, length: number): Clash | undefined {
     const accesses = this.#accesses.get(object) ?? []
-    const count = position < 0 ? 0 : (this.#trace.events[position]?.index ?? 0) + 1
+    const last = this.#trace.events[position]
+    const count = last?.task === task ? last.index + 1 : 0
     this.#accesses.set(object, [...accesses.filter((other) => other.task !== task || other.write !== write), { task, count, write }])
     return this.#unordered(task, position, object, write) ?? this.#unorderedMarked(task, position, object, write, length)
   }

@@ -83,7 +83,7 @@ export class Recorder {
     this.#footprint.touch(id, mode, state)
     const known = this.#reach.get(task.id - 1, indexOf(task), id)
     if (!known) return
-    known.objects.forEach((object, i) => { this.#footprint.expect(object, item(known.modes, i), item(this.#targets, object).state) })
+    known.objects.forEach((object, i) => { this.#footprint.expect(object, item(known.modes, i), this.#targets[object]?.state) })
   }
 
   /** The operation that is being performed touches a cell. */
@@ -105,7 +105,7 @@ export class Recorder {
       }
     }
     const name = objects.map((object) => this.#identities.names[object] ?? '?').join(', ')
-    return { task: task.id - 1, index, kind: 'relax', name, way: 0, objects, modes: objects.map(() => MODE.read), before, changes: undefined, possible: undefined, after: NOTHING }
+    return { task: task.id - 1, index, kind: 'relax', name, way: 0, ways: 0, objects, modes: objects.map(() => MODE.read), before, changes: undefined, possible: undefined, after: NOTHING }
   }
 
   /** The turn of `relax` is over: it has seen that something it looked at was altered. */
@@ -119,7 +119,7 @@ export class Recorder {
   }
 
   /** The operation was performed. */
-  end(task: ExploredTask, operation: Operation, target: Target, a: unknown, way: number): Failure | undefined {
+  end(task: ExploredTask, operation: Operation, target: Target, a: unknown, way: number, ways: number): Failure | undefined {
     const step = this.#steps++
     if (step < this.#director.prefix) {
       const before = item(this.trace.events, step)
@@ -130,7 +130,7 @@ export class Recorder {
     } else {
       const races: number[] | undefined = this.#director.wantsRaces ? [] : undefined
       if (operation.kind !== 'relax') this.#reach.learn(task.id - 1, indexOf(task), this.#footprint.objects, this.#footprint.modes)
-      const event = this.eventOf(task, operation, target, a, way)
+      const event = this.eventOf(task, operation, target, a, way, ways)
       this.trace.append(event, races)
       task.lastEvent = event
       if (races) this.#director.performed?.(step, races)
@@ -142,13 +142,14 @@ export class Recorder {
   /** A plain access of `task`, between two of its operations. */
   plain(task: ExploredTask, target: Target, access: 'read' | 'write'): Failure | undefined {
     const object = this.#idOf(target)
-    const position = task.lastEvent ? this.trace.positionOf(task.lastEvent) : -1
+    const last = task.lastEvent ?? task.spawnedAfter
+    const position = last ? this.trace.positionOf(last) : -1
     const clash = this.#plain.access(task.id - 1, position, object, access === 'write', this.#steps)
     return clash && this.#raced(task, object, `a plain ${access}`, clash)
   }
 
   /** What `task` does or would do with `operation`, with the footprint recorded since {@link begin}. */
-  eventOf(task: ExploredTask, operation: Operation, target: Target, a: unknown, way: number): Event {
+  eventOf(task: ExploredTask, operation: Operation, target: Target, a: unknown, way: number, ways: number): Event {
     const { lastEvent } = task
     const after: Event[] = []
     if (!lastEvent && task.spawnedAfter) after.push(task.spawnedAfter)
@@ -156,13 +157,14 @@ export class Recorder {
       const joined = (target as ExploredTask).lastEvent
       if (joined) after.push(joined)
     }
-    if (operation.kind === 'wait' && task.enabledBy) after.push(task.enabledBy)
+    if (operation.kind === 'wait' && !operation.possible && task.enabledBy) after.push(task.enabledBy)
     return {
       task: task.id - 1,
       index: indexOf(task),
       kind: operation.kind,
       name: objectOf(operation, target),
       way,
+      ways,
       ...this.#footprint.take(),
       changes: bound(this.#conditional(operation), a),
       possible: bound(operation.possible, a),

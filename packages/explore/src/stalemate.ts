@@ -28,7 +28,8 @@ function describe(task: ExploredTask, all: readonly ExploredTask[]): string {
 function ownersOf(task: ExploredTask, all: readonly ExploredTask[]): ExploredTask[] {
   const wait = task.waitsFor
   if (!wait) return []
-  return all.filter((other) => other !== task && ((wait.kind === 'join' && wait.target === other) || other.held.some((held) => held.instance === wait.target)))
+  const target: object = wait.target
+  return all.filter((other) => other !== task && ((wait.kind === 'join' && target === other) || other.held.some((held) => held.instance === target || held === target)))
 }
 
 function waitCycle(stuck: readonly ExploredTask[], all: readonly ExploredTask[]): ExploredTask[] | undefined {

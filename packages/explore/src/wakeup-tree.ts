@@ -1,4 +1,4 @@
-import { dependent, depends, type Event } from './event.ts'
+import { ANY, dependent, depends, type Event } from './event.ts'
 import { item } from './item.ts'
 
 /**
@@ -23,7 +23,7 @@ export interface WakeupNode {
 export function leads(event: Event, sequence: readonly Event[], strictly: boolean): number {
   const at = sequence.findIndex((other) => other.task === event.task)
   if (at < 0) return strictly || sequence.some((other) => dependent(event, other)) ? -1 : sequence.length
-  if (item(sequence, at).way !== event.way) return -1
+  if (event.way !== ANY && item(sequence, at).way !== event.way) return -1
   return isInitial(sequence, at) ? at : -1
 }
 
@@ -32,6 +32,21 @@ export function isInitial(sequence: readonly Event[], at: number): boolean {
   const event = item(sequence, at)
   for (let i = 0; i < at; i++) if (depends(item(sequence, i), event)) return false
   return true
+}
+
+/** `sequence` with its last event, if that is to go in {@link ANY} way, in each of `ways`; itself for none. */
+export function inWays(sequence: Event[], ways: number): Event[][] {
+  if (ways === 0) return [sequence]
+  const last = item(sequence, sequence.length - 1)
+  return Array.from({ length: ways }, (_, way) => [...sequence.slice(0, -1), { ...last, way }])
+}
+
+/** How many ways the last event of `sequence` has where one of `children` is the same event, in a certain way; 0 when there is no such child, or no need to know. */
+function waysAmong(children: readonly WakeupNode[], sequence: readonly Event[]): number {
+  const last = sequence.at(-1)
+  if (last?.way !== ANY) return 0
+  const same = children.find(({ event }) => event.task === last.task && event.way !== ANY)
+  return same && isInitial(sequence, sequence.length - 1) ? same.event.ways : 0
 }
 
 /** Adds a branch for `sequence`, unless a leaf's exploration will come by it. `sequence` is used up. */
@@ -48,6 +63,11 @@ export function insert(children: WakeupNode[], sequence: Event[], strictly: bool
     if (!child) break
     if (child.children.length === 0) return
     children = child.children
+    const ways = waysAmong(children, sequence)
+    if (ways > 0) {
+      for (const each of inWays(sequence, ways)) insert(children, each, strictly)
+      return
+    }
   }
   for (const event of sequence) {
     const children_: WakeupNode[] = []

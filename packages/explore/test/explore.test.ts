@@ -48,6 +48,24 @@ test('plain accesses that a lock orders are no race, others are, in whichever or
   expect(counterexample?.message).toMatch(/of x by [ab] .* by [ab] are ordered by nothing/)
 })
 
+test('what comes before a task is spawned, and before work is queued, is ordered before it', async () => {
+  const handsOver = (write: 'before' | 'after'): Scenario =>
+    scenario({
+      setup: (kernel) => ({ work: kernel.workQueue('work'), x: kernel.cell('x', 0) }),
+      tasks: {
+        a: async ({ work, x }) => {
+          if (write === 'before') x.value = 1
+          await work.queue(async () => { if (x.value !== 1) throw new Error('too early') })
+          if (write === 'after') x.value = 1
+          await work.flush()
+          x.value = 2
+        },
+      },
+    }) as Scenario
+  expect((await explore(handsOver('before'), { strategy: 'dpor' })).report).toContain('exhausted')
+  expect((await explore(handsOver('after'), { strategy: 'dpor' })).counterexample?.code).toMatch(/^(RACE|THROWN)$/)
+})
+
 test('an order of locks seen in one execution is held against another, and the token says both', async () => {
   // Which lock comes first depends on who comes first, so no single execution sees both orders.
   const inversion = scenario({

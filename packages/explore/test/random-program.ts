@@ -1,4 +1,4 @@
-import type { Cell, Kernel, Mutex, Refcount, RwSemaphore, SpinLock, WaitQueue } from '@mmu-notifier/kernel'
+import type { Cell, Completion, Kernel, Mutex, Refcount, RwSemaphore, SeqCount, SpinLock, Srcu, WaitQueue, WorkQueue } from '@mmu-notifier/kernel'
 import { Random } from '../src/random.ts'
 import type { Scenario } from '../src/scenario.ts'
 import { item } from '../src/item.ts'
@@ -11,6 +11,10 @@ interface Shared {
   readonly spin: SpinLock
   readonly queue: WaitQueue
   readonly refcount: Refcount
+  readonly completion: Completion
+  readonly seq: SeqCount
+  readonly srcu: Srcu
+  readonly work: WorkQueue
   /** What the tasks have seen, by task. */
   readonly seen: Seen[]
 }
@@ -21,7 +25,10 @@ type Statement = (shared: Shared, seen: Seen) => Promise<void>
 
 const CELLS = ['read', 'write', 'cas', 'add', 'if'] as const
 const ALL = [...CELLS, 'lock', 'trylock', 'down_read', 'down_write', 'section', 'wait', 'wake'] as const
-type Kind = (typeof ALL)[number] | 'spin' | 'ref' | 'drop' | 'spawn'
+const NEW = ['wake_one', 'complete', 'complete_all', 'await', 'try_await', 'seq_write', 'seq_read', 'srcu_read', 'synchronize', 'queue_work', 'flush'] as const
+const TRY = ['spin_trylock', 'try_read', 'try_write'] as const
+type Kind = (typeof ALL)[number] | 'spin' | 'ref' | 'drop' | 'spawn' | (typeof NEW)[number] | (typeof TRY)[number]
+const SLEEPS: readonly Kind[] = ['wait', 'await', 'synchronize', 'flush']
 
 /** The lock that a statement takes; there are two mutexes. */
 const LOCKS: Readonly<Partial<Record<Kind, (mutex: number) => string>>> = {
@@ -31,6 +38,10 @@ const LOCKS: Readonly<Partial<Record<Kind, (mutex: number) => string>>> = {
   down_write: () => 'rwsem',
   section: () => 'spin',
   spin: () => 'spin',
+  spin_trylock: () => 'spin',
+  seq_write: () => 'spin',
+  try_read: () => 'rwsem',
+  try_write: () => 'rwsem',
 }
 
 /** What random programs are made of. */
@@ -59,6 +70,14 @@ export const SHAPES: Readonly<Record<string, Shape>> = {
   queue: { ...MIXED, kinds: ['wait', 'wait', 'wake', 'write', 'add', 'if'] },
   deep: { ...MIXED, tasks: [2, 2], statements: () => 2, depth: 6, kinds: [...ALL, 'if', 'if', 'if', 'cas'] },
   many: { ...MIXED, tasks: [4, 5], statements: () => 1, depth: 1 },
+  wakeone: { ...MIXED, tasks: [2, 4], kinds: ['wait', 'wait', 'wait', 'wake_one', 'wake_one', 'wake', 'write', 'add', 'if'] },
+  completion: { ...MIXED, tasks: [2, 4], kinds: ['complete', 'complete', 'complete_all', 'await', 'await', 'try_await', 'write', 'read', 'if', 'lock'], sleepsWithLocks: true },
+  seqcount: { ...MIXED, kinds: ['seq_write', 'seq_write', 'seq_read', 'seq_read', 'write', 'read', 'if'] },
+  srcu: { ...MIXED, kinds: ['srcu_read', 'srcu_read', 'synchronize', 'write', 'read', 'if', 'lock'], sleepsWithLocks: true },
+  work: { ...MIXED, kinds: ['queue_work', 'queue_work', 'flush', 'write', 'read', 'if', 'lock'], sleepsWithLocks: true },
+  trylocks: { ...MIXED, kinds: ['spin', 'spin_trylock', 'spin_trylock', 'try_read', 'try_read', 'try_write', 'down_read', 'down_write', 'write', 'read', 'if'] },
+  new: { ...MIXED, kinds: [...NEW, ...TRY, 'write', 'read', 'if', 'wait'], sleepsWithLocks: true },
+  every: { ...MIXED, kinds: [...NEW, ...TRY, ...ALL, 'spin', 'ref', 'drop', 'spawn'], sleepsWithLocks: true },
   rest: { ...MIXED, kinds: [...ALL, 'spin', 'spin', 'ref', 'ref', 'drop', 'spawn', 'spawn'], sleepsWithLocks: true },
 }
 
@@ -82,7 +101,8 @@ export function randomProgram(seed: number, shape: Shape = MIXED): { scenario: S
     const plain = kind === 'read' || kind === 'write' || kind === 'cas' || kind === 'add'
     // Nothing is taken twice, nobody sleeps under the spinlock, and there is one reference to drop.
     const wrong = (lock !== undefined && held.includes(lock)) || (held.includes('spin') && !plain && kind !== 'if') || (kind === 'drop' && dropped)
-    if ((depth > shape.depth && !plain) || wrong || (kind === 'wait' && held.length > 0 && !shape.sleepsWithLocks)) return statement(depth, held)
+    const itself = (kind === 'synchronize' && held.includes('srcu')) || (kind === 'flush' && held.includes('work'))
+    if ((depth > shape.depth && !plain) || wrong || itself || (SLEEPS.includes(kind) && held.length > 0 && !shape.sleepsWithLocks)) return statement(depth, held)
     const inside = lock === undefined ? held : [...held, lock]
     switch (kind) {
       case 'read':
@@ -153,6 +173,94 @@ export function randomProgram(seed: number, shape: Shape = MIXED): { scenario: S
       case 'wake':
         say('wake')
         return (s) => s.queue.wakeAll()
+      case 'wake_one':
+        say('wake one')
+        return (s) => s.queue.wakeOne()
+      case 'complete':
+        say('complete')
+        return (s) => s.completion.complete()
+      case 'complete_all':
+        say('complete all')
+        return (s) => s.completion.completeAll()
+      case 'await':
+        say('wait for completion')
+        return (s) => s.completion.wait()
+      case 'try_await':
+        say('try to wait for completion')
+        return async (s, seen) => void seen.push((await s.completion.tryWait()) ? 1 : 0)
+      case 'seq_write': {
+        say('write under spin and seq')
+        const inner = statement(depth + 1, inside)
+        return async (s, seen) => {
+          await s.spin.lock()
+          await s.seq.writeBegin()
+          await inner(s, seen)
+          await s.seq.writeEnd()
+          await s.spin.unlock()
+        }
+      }
+      case 'seq_read':
+        say(`read c${c} under seq`)
+        return async (s, seen) => {
+          for (;;) {
+            const sequence = await s.seq.readBegin()
+            seen.push(await cell(s, c).read())
+            if (!(await s.seq.readRetry(sequence))) return
+          }
+        }
+      case 'srcu_read': {
+        say('srcu read')
+        const inner = statement(depth + 1, [...held, 'srcu'])
+        return (s, seen) => s.srcu.read(() => inner(s, seen))
+      }
+      case 'synchronize':
+        say('synchronize')
+        return (s) => s.srcu.synchronize()
+      case 'queue_work': {
+        say('queue work')
+        const inner = statement(depth + 1, ['work'])
+        return (s, seen) => {
+          const own: Seen = []
+          seen.push(own)
+          return s.work.queue(() => inner(s, own))
+        }
+      }
+      case 'flush':
+        say('flush')
+        return (s) => s.work.flush()
+      case 'spin_trylock': {
+        say('spin_trylock')
+        const inner = statement(depth + 1, inside)
+        return async (s, seen) => {
+          const taken = await s.spin.tryLock()
+          seen.push(taken ? 1 : 0)
+          if (!taken) return
+          await inner(s, seen)
+          await s.spin.unlock()
+        }
+      }
+      case 'try_read': {
+        say('try down_read')
+        const inner = statement(depth + 1, inside)
+        return async (s, seen) => {
+          const taken = await s.rwsem.tryLockRead()
+          seen.push(taken ? 1 : 0)
+          if (!taken) return
+          await inner(s, seen)
+          await s.rwsem.unlockRead()
+        }
+      }
+      case 'try_write': {
+        say('try down_write')
+        const inner = statement(depth + 1, inside)
+        return async (s, seen) => {
+          const taken = await s.rwsem.tryLockWrite()
+          seen.push(taken ? 1 : 0)
+          if (!taken) return
+          await inner(s, seen)
+          await s.rwsem.unlockWrite()
+        }
+      }
       case 'spin': {
         say('spin_lock')
         const inner = statement(depth + 1, inside)
@@ -218,6 +326,10 @@ export function randomProgram(seed: number, shape: Shape = MIXED): { scenario: S
         spin: kernel.spinLock('spin'),
         queue: kernel.waitQueue('queue'),
         refcount: kernel.refcount('refcount', 1),
+        completion: kernel.completion('completion'),
+        seq: kernel.seqCount('seq'),
+        srcu: kernel.srcu('srcu'),
+        work: kernel.workQueue('work'),
         seen: Array.from({ length: n }, () => []),
       }),
       tasks,

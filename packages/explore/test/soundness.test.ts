@@ -50,6 +50,44 @@ const lateTail = (): Program =>
 /** The first task never takes a step where the second comes first. */
 const neverBegins = (): Program => program((kernel: Kernel) => ({ m: kernel.mutex('m') }), ({ m }) => m.lock(), ({ m }) => m.lock())
 
+/** What is repeated where a race is reversed goes as it went: in its other ways, nothing may be left to do there. */
+const wakesOnce = (): Program =>
+  program(
+    (kernel: Kernel) => ({ queue: kernel.waitQueue('queue'), x: kernel.cell('x', 0), never: kernel.cell('never', 0) }),
+    ({ x }) => x.write(1),
+    ({ queue }) => queue.wakeOne(),
+    ({ queue, never }) => queue.until(() => never.value !== 0),
+    ({ queue, x }) => queue.until(() => x.value !== 0),
+  )
+
+/** A task that was spawned by one that has done nothing yet comes after what its grandparent did. */
+const grandchild = (): Program =>
+  program(
+    (kernel: Kernel) => ({ kernel, x: kernel.cell('x', 0), y: kernel.cell('y', 0), z: kernel.cell('z', 0) }),
+    async ({ kernel, x, y, z }) => {
+      await x.write(1)
+      kernel.spawn('child', async () => {
+        kernel.spawn('grandchild', async () => {
+          await z.write(1)
+          await y.write(1)
+        })
+        await y.write(2)
+      })
+    },
+    async ({ x }) => { await x.read() },
+  )
+
+/** What a section touched in one execution was never made in another. */
+const madeOnTheWay = (): Program =>
+  program(
+    (kernel: Kernel) => ({ kernel, x: kernel.cell('x', 0), spin: kernel.spinLock('spin') }),
+    ({ x }) => x.write(1),
+    async ({ kernel, x, spin }) => {
+      const made = (await x.read()) === 1 ? kernel.cell('made', 0) : undefined
+      await spin.section(() => made && ++made.value)
+    },
+  )
+
 test.each([
   ['a reader waits for the next one', () => readersInTurn((s) => s.lockRead()), 20],
   ['a downgraded writer waits for a reader', () => readersInTurn(async (s) => {
@@ -58,6 +96,9 @@ test.each([
   }), 20],
   ['a race is reversed for what comes after it', lateTail, 24],
   ['a task never begins', neverBegins, 2],
+  ['one of two sleepers is woken', wakesOnce, 11],
+  ['a grandchild', grandchild, 4],
+  ['an object that only some executions have', madeOnTheWay, 2],
 ] as const)('every execution once: %s', async (_name, make, expected) => {
   const found: Record<string, unknown> = {}
   for (const algorithm of ['all', 'sleep', 'source', 'optimal'] as const) found[algorithm] = (await count(make(), algorithm)).traces.size

@@ -1,4 +1,5 @@
 import { KernelCell, type Cell } from './cell.ts'
+import { KernelCompletion, type Completion } from './completion.ts'
 import { Lockdep } from './lockdep.ts'
 import { LockOrder } from './lock-order.ts'
 import { LockMap } from './lock-map.ts'
@@ -7,10 +8,13 @@ import { KernelRefcount, type Refcount } from './refcount.ts'
 import { RunToBlock, type Preemption } from './run-to-block.ts'
 import { KernelRwSemaphore, type RwSemaphore } from './rw-semaphore.ts'
 import type { Scheduler, SchedulerParts, Target } from './scheduler.ts'
+import { KernelSeqCount, type SeqCount } from './seq-count.ts'
 import { KernelSpinLock, type SpinLock } from './spin-lock.ts'
+import { KernelSrcu, type Srcu } from './srcu.ts'
 import type { Task } from './task.ts'
 import { Tracer, type TraceEvents } from './trace.ts'
 import { KernelWaitQueue, type WaitQueue } from './wait-queue.ts'
+import { KernelWorkQueue, type WorkQueue } from './work-queue.ts'
 
 /**
  * What a driver stands on. Everything that can block or race gets its primitives from here, so the same source runs freely and under a
@@ -41,6 +45,10 @@ export interface Kernel {
   /** A pseudo lock that only the lock validator sees. Linux: `lock_map`. */
   lockMap(lockClass: string): LockMap
   waitQueue(name: string): WaitQueue
+  completion(name: string): Completion
+  seqCount(name: string): SeqCount
+  srcu(name: string): Srcu
+  workQueue(name: string): WorkQueue
   refcount(name: string, initial: number): Refcount
   cell<T>(name: string, value: T): Cell<T>
   /** Throws LOCKDEP when the current task may not sleep. `what` completes "sleeps in …". Linux: `might_sleep()`. */
@@ -129,6 +137,22 @@ class ScheduledKernel implements Kernel {
 
   waitQueue(name: string): WaitQueue {
     return this.#made(new KernelWaitQueue(this.#scheduler, this.#lockdep, name))
+  }
+
+  completion(name: string): Completion {
+    return this.#made(new KernelCompletion(this.#scheduler, this.#lockdep, name))
+  }
+
+  seqCount(name: string): SeqCount {
+    return this.#made(new KernelSeqCount(this.#scheduler, this.#lockdep, name))
+  }
+
+  srcu(name: string): Srcu {
+    return this.#made(new KernelSrcu(this.#scheduler, this.#lockdep, name))
+  }
+
+  workQueue(name: string): WorkQueue {
+    return this.#made(new KernelWorkQueue(this.#scheduler, this.#lockdep, name))
   }
 
   refcount(name: string, initial: number): Refcount {

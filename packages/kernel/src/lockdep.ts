@@ -39,22 +39,25 @@ export class Lockdep {
   check(task: Task, lock: HeldLock, how?: How): void {
     for (const held of task.held) {
       if (how?.recursive && held.lockClass === lock.lockClass && held.mode === 'read') continue
-      if (held.instance === lock.instance) this.#fail(task, `takes ${lock.lockClass} again, which it already holds for ${held.mode}: it would wait for itself`)
+      if (held.instance === lock.instance) this.fail(task, `takes ${lock.lockClass} again, which it already holds for ${held.mode}: it would wait for itself`)
       if (how?.tryLock || !this.#lockOrder) continue
       if (held.lockClass === lock.lockClass) {
         if (how?.nested) continue
-        this.#fail(task, `takes a second lock of class ${lock.lockClass}: two tasks doing so in opposite order deadlock`)
+        this.fail(task, `takes a second lock of class ${lock.lockClass}: two tasks doing so in opposite order deadlock`)
       }
       this.#order(task, held.lockClass, lock.lockClass)
     }
   }
 
-  /** @throws LOCKDEP when `task` does not hold `lock` */
+  /**
+   * @param lock an instance, or one hold of several of it
+   * @throws LOCKDEP when `task` does not hold `lock`
+   */
   released(task: TaskRecord, lock: object, lockClass: string): void {
     const { held } = task
     let at = held.length - 1
-    while (at >= 0 && held[at]?.instance !== lock) at--
-    if (at < 0) this.#fail(task, `unlocks ${lockClass}, which it does not hold`)
+    while (at >= 0 && held[at]?.instance !== lock && held[at] !== lock) at--
+    if (at < 0) this.fail(task, `unlocks ${lockClass}, which it does not hold`)
     if (at === held.length - 1) held.pop()
     else held.splice(at, 1)
   }
@@ -62,24 +65,25 @@ export class Lockdep {
   /** Asserts that `task` may sleep here. Linux: `might_sleep()`. */
   mightSleep(task: Task, what: string): void {
     const spin = task.held.find((lock) => lock.spins)
-    if (spin) this.#fail(task, `sleeps in ${what} while it holds the spinlock ${spin.lockClass}`)
+    if (spin) this.fail(task, `sleeps in ${what} while it holds the spinlock ${spin.lockClass}`)
   }
 
   /** Asserts that `task` holds `lock`. Linux: `lockdep_assert_held()`. */
   assertHeld(task: Task, lock: object, lockClass: string): void {
-    if (!task.held.some((held) => held.instance === lock)) this.#fail(task, `must hold ${lockClass} here`)
+    if (!task.held.some((held) => held.instance === lock)) this.fail(task, `must hold ${lockClass} here`)
+  }
+
+  /** @throws LOCKDEP, with what `task` holds */
+  fail(task: Task, what: string): never {
+    const held = task.held.map((lock) => `${lock.lockClass}${lock.mode === 'read' ? ' (read)' : ''}`)
+    throw new LockdepError(`task ${task.name} ${what}${held.length > 0 ? `\n  holds: ${held.join(', ')}` : ''}`)
   }
 
   #order(task: Task, first: string, then: string): void {
     const back = this.#lockOrder?.add(first, then, task.name)
     if (!back) return
     const chain = back.map((edge) => `\n  ${edge}`).join('')
-    this.#fail(task, `takes ${then} while it holds ${first}, but the other order exists:${chain}\n  ${first} -> ${then} (now, by ${task.name})`)
-  }
-
-  #fail(task: Task, what: string): never {
-    const held = task.held.map((lock) => `${lock.lockClass}${lock.mode === 'read' ? ' (read)' : ''}`)
-    throw new LockdepError(`task ${task.name} ${what}${held.length > 0 ? `\n  holds: ${held.join(', ')}` : ''}`)
+    this.fail(task, `takes ${then} while it holds ${first}, but the other order exists:${chain}\n  ${first} -> ${then} (now, by ${task.name})`)
   }
 }
 

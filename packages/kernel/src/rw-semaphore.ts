@@ -1,5 +1,5 @@
 import { Lock } from './lock.ts'
-import type { HeldLock, Lockdep } from './lockdep.ts'
+import type { HeldLock, How, Lockdep } from './lockdep.ts'
 import type { Operation, Scheduler } from './scheduler.ts'
 
 /**
@@ -12,9 +12,13 @@ export interface RwSemaphore {
   readonly lockClass: string
   lockRead(): Promise<void>
   unlockRead(): Promise<void>
+  /** @returns false, without waiting, when a writer holds it. Linux: `down_read_trylock()`. */
+  tryLockRead(): Promise<boolean>
   /** @param options.nested a second one of the same class, in an order that the caller guarantees (fork: parent, then child) */
   lockWrite(options?: { readonly nested?: boolean }): Promise<void>
   unlockWrite(): Promise<void>
+  /** @returns false, without waiting, when anybody holds it. Linux: `down_write_trylock()`. */
+  tryLockWrite(): Promise<boolean>
   /** Turns the writer into a reader without a gap. Linux: `downgrade_write()`. */
   downgrade(): Promise<void>
   /** Runs `body` with the lock held for read. */
@@ -28,8 +32,8 @@ export interface RwSemaphore {
 export class KernelRwSemaphore extends Lock implements RwSemaphore {
   /** How a reader holds it. */
   readonly reader: HeldLock
-  readers = 0
-  written = false
+  /** How many readers hold it; -1 for a writer. */
+  state = 0
 
   constructor(scheduler: Scheduler, lockdep: Lockdep, lockClass: string) {
     super(scheduler, lockdep, lockClass, false)
@@ -42,6 +46,14 @@ export class KernelRwSemaphore extends Lock implements RwSemaphore {
 
   lockWrite(options?: { readonly nested?: boolean }): Promise<void> {
     return this.acquire(LOCK_WRITE, this, options, undefined)
+  }
+
+  tryLockRead(): Promise<boolean> {
+    return this.acquire(TRY_LOCK_READ, this.reader, TRY, undefined)
+  }
+
+  tryLockWrite(): Promise<boolean> {
+    return this.acquire(TRY_LOCK_WRITE, this, TRY, undefined)
   }
 
   unlockRead(): Promise<void> {
@@ -75,15 +87,17 @@ export class KernelRwSemaphore extends Lock implements RwSemaphore {
   }
 }
 
-type Step = Operation<KernelRwSemaphore, undefined, undefined, void>
+const TRY: How = { tryLock: true }
+
+type Step<Result = void> = Operation<KernelRwSemaphore, undefined, undefined, Result>
 
 const LOCK_READ: Step = {
   kind: 'lock',
   note: '(read)',
   access: 'acquireShared',
-  enabled: (semaphore) => !semaphore.written,
+  enabled: ({ state }) => state >= 0,
   perform(semaphore) {
-    semaphore.readers++
+    semaphore.state++
     semaphore.acquired(semaphore.reader)
   },
 }
@@ -91,10 +105,35 @@ const LOCK_READ: Step = {
 const LOCK_WRITE: Step = {
   kind: 'lock',
   access: 'acquire',
-  enabled: (semaphore) => !semaphore.written && semaphore.readers === 0,
+  enabled: ({ state }) => state === 0,
   perform(semaphore) {
-    semaphore.written = true
+    semaphore.state = -1
     semaphore.acquired()
+  },
+}
+
+const TRY_LOCK_READ: Step<boolean> = {
+  kind: 'trylock',
+  note: '(read)',
+  access: 'write',
+  changes: (state) => (state as number) >= 0,
+  perform(semaphore) {
+    if (semaphore.state < 0) return false
+    semaphore.state++
+    semaphore.acquired(semaphore.reader)
+    return true
+  },
+}
+
+const TRY_LOCK_WRITE: Step<boolean> = {
+  kind: 'trylock',
+  access: 'write',
+  changes: (state) => state === 0,
+  perform(semaphore) {
+    if (semaphore.state !== 0) return false
+    semaphore.state = -1
+    semaphore.acquired()
+    return true
   },
 }
 
@@ -103,7 +142,7 @@ const UNLOCK_READ: Step = {
   access: 'releaseShared',
   perform(semaphore) {
     semaphore.released()
-    semaphore.readers--
+    semaphore.state--
   },
 }
 
@@ -112,7 +151,7 @@ const UNLOCK_WRITE: Step = {
   access: 'release',
   perform(semaphore) {
     semaphore.released()
-    semaphore.written = false
+    semaphore.state = 0
   },
 }
 
@@ -121,8 +160,7 @@ const DOWNGRADE: Step = {
   access: 'downgrade',
   perform(semaphore) {
     semaphore.released()
-    semaphore.written = false
-    semaphore.readers++
+    semaphore.state = 1
     semaphore.acquired(semaphore.reader)
   },
 }

@@ -1,5 +1,5 @@
 import { Lock } from './lock.ts'
-import type { Lockdep } from './lockdep.ts'
+import type { How, Lockdep } from './lockdep.ts'
 import type { Operation, Scheduler } from './scheduler.ts'
 
 /** Anything but a promise: what a section may return. */
@@ -15,6 +15,8 @@ export interface SpinLock {
   section<T>(body: () => Immediate<T>): Promise<T>
   lock(): Promise<void>
   unlock(): Promise<void>
+  /** @returns false, without waiting, when another task holds it. Linux: `spin_trylock()`. */
+  tryLock(): Promise<boolean>
   /** Throws LOCKDEP unless the current task holds the lock. */
   assertHeld(): void
 }
@@ -35,10 +37,16 @@ export class KernelSpinLock extends Lock implements SpinLock {
     return this.acquire(LOCK, this, undefined, undefined)
   }
 
+  tryLock(): Promise<boolean> {
+    return this.acquire(TRY_LOCK, this, TRY, undefined)
+  }
+
   unlock(): Promise<void> {
     return this.scheduler.step(UNLOCK, this, undefined, undefined)
   }
 }
+
+const TRY: How = { tryLock: true }
 
 const LOCK: Operation<KernelSpinLock, undefined, undefined, void> = {
   kind: 'lock',
@@ -47,6 +55,18 @@ const LOCK: Operation<KernelSpinLock, undefined, undefined, void> = {
   perform(lock) {
     lock.state = true
     lock.acquired()
+  },
+}
+
+const TRY_LOCK: Operation<KernelSpinLock, undefined, undefined, boolean> = {
+  kind: 'trylock',
+  access: 'write',
+  changes: (held) => held === false,
+  perform(lock) {
+    if (lock.state) return false
+    lock.state = true
+    lock.acquired()
+    return true
   },
 }
 

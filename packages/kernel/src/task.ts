@@ -64,6 +64,15 @@ export abstract class TaskRecord implements Task, Target {
   abstract joined(): void
 }
 
+/**
+ * Orders by task. Steps that commute have no order, and the numbers of tasks that tasks have spawned depend on the executions before: what is to be the same wherever an
+ * execution is repeated goes by their names.
+ */
+export function byTask(a: { readonly task: Task }, b: { readonly task: Task }): number {
+  if (a.task.name !== b.task.name) return a.task.name < b.task.name ? -1 : 1
+  return a.task.id - b.task.id
+}
+
 const JOIN: Operation<TaskRecord, undefined, undefined, void> = {
   kind: 'join',
   access: 'none',

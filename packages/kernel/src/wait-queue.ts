@@ -1,5 +1,6 @@
 import type { Lockdep } from './lockdep.ts'
 import { AGAIN, type Operation, type Scheduler, type Target } from './scheduler.ts'
+import { byTask, type Task } from './task.ts'
 
 /** Tasks that sleep until something has changed. Linux: `wait_queue_head_t`. */
 export interface WaitQueue {
@@ -21,7 +22,7 @@ export interface WaitQueue {
 
 interface Sleeper {
   woken: boolean
-  readonly task: number
+  readonly task: Task
 }
 
 export class KernelWaitQueue implements WaitQueue, Target {
@@ -45,7 +46,7 @@ export class KernelWaitQueue implements WaitQueue, Target {
     } catch (error) {
       return this.scheduler.failed(error)
     }
-    return this.scheduler.step(UNTIL, this, predicate, { woken: true, task: task.id })
+    return this.scheduler.step(UNTIL, this, predicate, { woken: true, task })
   }
 
   wakeAll(): Promise<void> {
@@ -87,8 +88,8 @@ const WAKE_ONE: Operation<KernelWaitQueue, undefined, undefined, void> = {
   ways: ({ sleepers }) => Math.max(1, sleepers.length),
   perform(queue, _a, _b, way) {
     const { sleepers } = queue
-    // Two waits commute, so their order in the queue is no name for a sleeper that every equivalent execution knows; their tasks are.
-    const chosen = way === undefined ? sleepers[0] : sleepers.toSorted((a, b) => a.task - b.task)[way]
+    // Two waits commute, so their order in the queue is no name for a sleeper that every equivalent execution knows; their tasks' names are.
+    const chosen = way === undefined ? sleepers[0] : sleepers.toSorted(byTask)[way]
     if (!chosen) return
     chosen.woken = true
     queue.sleepers = sleepers.filter((sleeper) => sleeper !== chosen)

@@ -1,0 +1,97 @@
+import type { Lockdep } from './lockdep.ts'
+import type { Operation, Scheduler, Target } from './scheduler.ts'
+
+/** A count of how often something was completed, for tasks that wait for it. Linux: `struct completion`. */
+export interface Completion {
+  readonly name: string
+  /** Something was completed and not waited for yet. A plain access, as `Cell.value` is. Linux: `completion_done()`. */
+  readonly done: boolean
+  /** Lets one waiter go on, of now or later. */
+  complete(): Promise<void>
+  /** Lets all waiters go on, now and for ever. */
+  completeAll(): Promise<void>
+  /** Waits for a completion, and uses it up. Of several waiters any may be the one. Linux: `wait_for_completion()`. */
+  wait(): Promise<void>
+  /** @returns false, without waiting, when there is nothing to use up. Linux: `try_wait_for_completion()`. */
+  tryWait(): Promise<boolean>
+}
+
+export class KernelCompletion implements Completion, Target {
+  id = 0
+  readonly name: string
+  readonly scheduler: Scheduler
+  readonly lockdep: Lockdep
+  /** Completed and not waited for; infinite after {@link completeAll}. */
+  state = 0
+
+  constructor(scheduler: Scheduler, lockdep: Lockdep, name: string) {
+    this.scheduler = scheduler
+    this.lockdep = lockdep
+    this.name = name
+  }
+
+  get done(): boolean {
+    this.scheduler.touched?.(this, 'read')
+    return this.state > 0
+  }
+
+  complete(): Promise<void> {
+    return this.scheduler.step(COMPLETE, this, undefined, undefined)
+  }
+
+  completeAll(): Promise<void> {
+    return this.scheduler.step(COMPLETE_ALL, this, undefined, undefined)
+  }
+
+  wait(): Promise<void> {
+    try {
+      this.lockdep.mightSleep(this.scheduler.current, `wait ${this.name}`)
+    } catch (error) {
+      return this.scheduler.failed(error)
+    }
+    return this.scheduler.step(WAIT, this, undefined, undefined)
+  }
+
+  tryWait(): Promise<boolean> {
+    return this.scheduler.step(TRY_WAIT, this, undefined, undefined)
+  }
+}
+
+/** What is infinite stays so. */
+const finite = (count: unknown): boolean => count !== Infinity
+
+const COMPLETE: Operation<KernelCompletion, undefined, undefined, void> = {
+  kind: 'complete',
+  access: 'write',
+  changes: finite,
+  perform: (completion) => { completion.state++ },
+}
+
+const COMPLETE_ALL: Operation<KernelCompletion, undefined, undefined, void> = {
+  kind: 'complete',
+  note: '(all)',
+  access: 'write',
+  changes: finite,
+  perform: (completion) => { completion.state = Infinity },
+}
+
+const WAIT: Operation<KernelCompletion, undefined, undefined, void> = {
+  kind: 'wait',
+  access: 'write',
+  enabled: ({ state }) => state > 0,
+  possible: (count) => count !== 0,
+  changes: finite,
+  perform: (completion) => { completion.state-- },
+}
+
+const TRY_WAIT: Operation<KernelCompletion, undefined, undefined, boolean> = {
+  kind: 'wait',
+  note: '(try)',
+  access: 'write',
+  changes: (count) => count !== 0 && finite(count),
+  perform(completion) {
+    if (completion.state === 0) return false
+    completion.state--
+    return true
+  },
+}
