@@ -10,7 +10,7 @@ const rooms = ['packages', 'apps'].flatMap((group) =>
 )
 
 /** The tests of explore that are about what it finds, and not about how it is built. */
-const COMPILED = ['bugs', 'core', 'engines', 'explore', 'fuzz', 'litmus', 'probes', 'reference', 'shard', 'soundness']
+const COMPILED = ['bugs', 'core', 'explore', 'fuzz', 'litmus', 'probes', 'reference', 'shard', 'soundness']
 
 export default defineConfig({
   ssr: { resolve: { conditions: ['@mmu-notifier/source', ...defaultServerConditions] } },
@@ -27,7 +27,7 @@ export default defineConfig({
         extends: true as const,
         root: resolve(import.meta.dirname, 'packages/explore'),
         plugins: [exploreCompile()],
-        test: { name: 'explore-compiled', include: COMPILED.map((name) => `test/${name}.test.ts`), setupFiles: ['./test/compiled.setup.ts'] },
+        test: { name: 'explore-compiled', include: [...COMPILED.map((name) => `test/${name}.test.ts`), 'test/engines.compiled.ts'], setupFiles: ['./test/compiled.setup.ts'] },
       },
     ],
     coverage: { include: ['packages/*/src/**'] },
