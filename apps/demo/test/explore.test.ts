@@ -112,3 +112,15 @@ test.each([
   expect(err).toContain(message)
   expect(err.trim().split('\n')).toHaveLength(1)
 })
+
+test('the command lines of the README of explore do what it says', () => {
+  const [, lines = ''] = /^```sh\n(mmu-notifier explore[^]*?)^```$/m.exec(readFileSync(join(ROOT, 'packages/explore/README.md'), 'utf8')) ?? []
+  writeFileSync(join(folder, 'account.mjs'), account(true))
+  const commands = lines.trim().split('\n')
+  expect(commands.length).toBeGreaterThan(4)
+  for (const command of commands) {
+    const { status, stderr, stdout } = spawnSync('sh', ['-c', command.replace(/^mmu-notifier/, `'${process.execPath}' '${BIN}'`)], { cwd: folder, encoding: 'utf8' })
+    expect([command, status, stderr]).toEqual([command, 0, ''])
+    if (!command.includes('>')) expect([command, stdout]).toEqual([command, expect.stringContaining('exhausted') as string])
+  }
+})
