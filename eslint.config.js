@@ -18,6 +18,8 @@ export default defineConfig(
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
       '@typescript-eslint/no-unused-vars': ['error', { ignoreUsingDeclarations: true, argsIgnorePattern: '^_' }],
       '@typescript-eslint/no-invalid-void-type': ['error', { allowAsThisParameter: true }],
+      // `items[i] as T` where there is an item: the other rule forbids `items[i]!`.
+      '@typescript-eslint/non-nullable-type-assertion-style': 'off',
       // Every marked operation returns a promise: a forgotten await is a forgotten lock.
       '@typescript-eslint/no-floating-promises': 'error',
       // What a step throws is handed on as it came.

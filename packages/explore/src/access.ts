@@ -1,5 +1,4 @@
 import type { Access } from '@mmu-notifier/kernel'
-import { item } from './item.ts'
 
 /** How an event acts on one object, as a small integer, for {@link relation}. */
 export const MODE: Readonly<Record<Exclude<Access, 'none'>, number>> = { read: 0, write: 1, acquire: 2, acquireShared: 3, release: 4, releaseShared: 5, downgrade: 6 }
@@ -30,7 +29,7 @@ const RELATIONS: readonly (readonly number[])[] = [
 const TABLE = Uint8Array.from(RELATIONS.flat())
 
 export function relation(earlier: number, later: number): number {
-  return item(TABLE, 7 * earlier + later)
+  return TABLE[7 * earlier + later] as number
 }
 
 /** True for a mode that conflicts with every other one: whatever came before it on the object happened before it. */

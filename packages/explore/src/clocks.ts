@@ -1,4 +1,3 @@
-import { item } from './item.ts'
 
 /**
  * Vector clocks, one row for each event, in one flat array. `row[t]` is how many events of task t happened before the event or are the
@@ -14,7 +13,7 @@ export class Clocks {
   }
 
   get(event: number, task: number): number {
-    return task < this.#width ? (item(this.#rows, event * this.#width + task)) : 0
+    return task < this.#width ? (this.#rows[event * this.#width + task] as number) : 0
   }
 
   set(event: number, task: number, count: number): void {
@@ -40,8 +39,8 @@ export class Clocks {
     const width = this.#width
     let to = event * width
     for (let at = from * width; at < (from + 1) * width; at++, to++) {
-      const count = item(rows, at)
-      if (count > (item(rows, to))) rows[to] = count
+      const count = rows[at] as number
+      if (count > (rows[to] as number)) rows[to] = count
     }
   }
 

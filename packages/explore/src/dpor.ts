@@ -5,7 +5,7 @@ import { ANY, predict, type Event } from './event.ts'
 import { Reach } from './reach.ts'
 import { reversal, type Prediction } from './reversal.ts'
 import type { Trace } from './trace.ts'
-import { insert, inWays, isInitial, leads, type WakeupNode } from './wakeup-tree.ts'
+import { below, insert, inWays, isInitial, leads, type WakeupNode } from './wakeup-tree.ts'
 import { item } from './item.ts'
 import type { Split } from './shard.ts'
 
@@ -146,19 +146,19 @@ export class OptimalDpor extends Dpor<OptimalPlan> {
     const event = item(this.trace.events, position)
     const { tree } = node.plan
     for (let way = event.ways - 1; way >= 0; way--) {
-      const known = way === event.way || isAsleep(choiceOf(event.task, way), node.sleep) || tree.some((child) => child.event.task === event.task && child.event.way === way)
-      if (!known) tree.unshift({ event: { ...event, way }, children: [] })
+      const known = way === event.way || isAsleep(choiceOf(event.task, way), node.sleep) || tree.some(({ events: [next] }) => next?.task === event.task && next.way === way)
+      if (!known) tree.unshift({ events: [{ ...event, way }], children: undefined })
     }
   }
 
   #take({ tree, choices }: OptimalPlan, sleep: readonly Event[]): Choice {
     this.#any = false
     for (let next = tree.shift(); next; next = tree.shift()) {
-      const { task, way } = next.event
+      const { task, way } = item(next.events, 0)
       const chosen = choices.find((choice) => taskOf(choice) === task && (way === ANY || wayOf(choice) === way) && !isAsleep(choice, sleep))
       if (chosen === undefined) continue
       this.#any = way === ANY
-      this.#below = next.children
+      this.#below = below(next)
       return chosen
     }
     return -1

@@ -1,12 +1,14 @@
 import { createKernel, LockOrder } from '@mmu-notifier/kernel'
 import type { Choice, Director, Outcome } from './director.ts'
-import type { ExecutionParts, Witness } from './execution.ts'
+import { EventTable } from './event-table.ts'
+import type { Execution, ExecutionParts, Witness } from './execution.ts'
 import { failureOf } from './failure.ts'
 import { FrameExecution } from './frame-execution.ts'
 import { setMachine } from './frames.ts'
 import { watch } from './guard.ts'
 import { Identities } from './identities.ts'
 import { PromiseExecution } from './promise-execution.ts'
+import { RaceCheck } from './races.ts'
 import { Reach } from './reach.ts'
 import { Recorder, type Memory } from './recorder.ts'
 import type { Scenario } from './scenario.ts'
@@ -43,6 +45,7 @@ export class Engine<State = unknown> implements Memory {
   readonly trace: Trace
   readonly lockOrder: LockOrder
   readonly objectIds: Identities = new Identities()
+  readonly events: EventTable
   readonly reach: Reach
   /** Some task has ended a turn of a retry loop, see `Kernel.cpuRelax`. */
   relaxes = false
@@ -54,11 +57,14 @@ export class Engine<State = unknown> implements Memory {
   readonly #taskIds = new Identities()
   readonly #watchdog = new Watchdog()
   #kind: EngineKind | undefined
-  /** An execution was met that can only be judged with its events. */
+  readonly #races = new RaceCheck()
+  /** An execution was met that can only be judged with its events, and one with the race check. */
   #records = false
+  #checksRaces = false
 
   /** @param known what is known from other executions of the same scenario */
   constructor(scenario: Scenario<State>, options: EngineOptions, { reach = new Reach(), lockOrder = new LockOrder() }: { readonly reach?: Reach; readonly lockOrder?: LockOrder } = {}) {
+    this.events = new EventTable(options.trylockWrites)
     this.reach = reach
     this.lockOrder = lockOrder
     this.#scenario = scenario
@@ -94,7 +100,8 @@ export class Engine<State = unknown> implements Memory {
     for (;;) {
       const parts = this.#parts(director, options, choices)
       const execution = new FrameExecution(parts)
-      const [before, watched] = [setMachine(execution), watch(execution)]
+      const before = setMachine(execution)
+      const watched = watch(execution)
       let outcome: Outcome | undefined
       try {
         outcome = this.#frames(execution)
@@ -105,8 +112,7 @@ export class Engine<State = unknown> implements Memory {
       if (!outcome) return undefined
       this.#kind = 'generator'
       this.choices = execution.made
-      if (!execution.unrecorded) return outcome
-      this.#records = true
+      if (!this.#learns(execution)) return outcome
       choices = execution.made
     }
   }
@@ -153,8 +159,7 @@ export class Engine<State = unknown> implements Memory {
         this.#watchdog.rest()
       }
       this.choices = execution.made
-      if (!execution.unrecorded) return outcome
-      this.#records = true
+      if (!this.#learns(execution)) return outcome
       choices = execution.made
     }
   }
@@ -173,14 +178,23 @@ export class Engine<State = unknown> implements Memory {
     }
   }
 
+  /** @returns true when `execution` has to be run again, with what it lacked */
+  #learns({ needs }: Execution): boolean {
+    if (needs === 'events') this.#records = true
+    if (needs === 'races') this.#checksRaces = true
+    return needs !== undefined
+  }
+
   #parts(director: Director, { record = false, witness }: RunOptions, choices: readonly Choice[]): ExecutionParts {
-    const { lockdep, maxSteps, trylockWrites } = this.#options
+    const { lockdep, maxSteps } = this.#options
     let recorder: Recorder | undefined
     if (record || this.#records || director.needsTrace) {
       this.trace.truncate(director.prefix)
-      recorder = new Recorder(this, director, trylockWrites)
+      recorder = new Recorder(this, director)
     }
-    return { director, choices, recorder, taskIds: this.#taskIds, lockOrder: lockdep && this.lockOrder, maxSteps, witness }
+    const races = recorder || this.#checksRaces ? this.#races : undefined
+    races?.reset()
+    return { director, choices, recorder, races, taskIds: this.#taskIds, lockOrder: lockdep && this.lockOrder, maxSteps, witness }
   }
 }
 

@@ -1,6 +1,5 @@
 import type { OperationKind } from '@mmu-notifier/kernel'
 import { COMMUTE, MODE, relation } from './access.ts'
-import { item } from './item.ts'
 
 /** In place of a way: every one that there is, however many. */
 export const ANY = -1
@@ -44,8 +43,8 @@ export function depends(earlier: Event, later: Event): boolean {
 export function conflict(earlier: Event, later: Event): boolean {
   const { objects, modes } = earlier
   for (let i = 0; i < objects.length; i++) {
-    const j = later.objects.indexOf(item(objects, i))
-    if (j >= 0 && relation(item(modes, i), item(later.modes, j)) !== COMMUTE) return true
+    const j = later.objects.indexOf(objects[i] as number)
+    if (j >= 0 && relation(modes[i] as number, later.modes[j] as number) !== COMMUTE) return true
   }
   return false
 }

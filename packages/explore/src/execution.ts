@@ -2,6 +2,7 @@ import {
   AGAIN,
   createKernel,
   objectOf,
+  operation,
   type Kernel,
   type LockOrder,
   type Operation,
@@ -15,7 +16,7 @@ import type { Event } from './event.ts'
 import { ExploredTask } from './explored-task.ts'
 import { AssumptionFailed, failureOf, type Failure } from './failure.ts'
 import type { Identities } from './identities.ts'
-import { item } from './item.ts'
+import type { Clash, RaceCheck } from './races.ts'
 import { nondeterminism, type Recorder } from './recorder.ts'
 import { stalemate } from './stalemate.ts'
 
@@ -24,8 +25,10 @@ export interface ExecutionParts {
   readonly director: Director
   /** Choices to be made before the director is asked. */
   readonly choices: readonly Choice[]
-  /** Keeps the events; without it, what needs them ends the execution as {@link Execution.unrecorded}. */
+  /** Keeps the events. Without it, what needs them ends the execution, see {@link Execution.needs}. */
   readonly recorder: Recorder | undefined
+  /** Orders plain accesses. Without it, the first one ends the execution. */
+  readonly races: RaceCheck | undefined
   readonly taskIds: Identities
   readonly lockOrder: LockOrder | false
   readonly maxSteps: number
@@ -52,6 +55,23 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] extends readonly (infer Item)
 const NEVER = new Promise<never>(() => undefined)
 const LIVELOCK = 'tasks make each other try again for ever, or maxSteps is too low'
 
+/** What a task waits with at the end of a turn of a retry loop, see `Kernel.cpuRelax`. */
+interface Turn extends Target {
+  readonly recorder: Recorder
+  readonly races: RaceCheck | undefined
+  readonly task: ExploredTask
+}
+
+const RELAX: Operation<Turn, Event, undefined, void> = operation({
+  kind: 'relax',
+  access: 'none',
+  enabled: ({ recorder }, relax) => recorder.canRelax(relax),
+  perform({ recorder, races, task }, relax) {
+    for (const target of recorder.relaxed(relax)) races?.touch(target, 'read')
+    task.turn = relax.index + 1
+  },
+})
+
 /**
  * The scheduler of one execution: asks the director whose step is next and performs it. How a task is suspended where it starts an operation, and how it goes on, is
  * the business of the subclasses.
@@ -60,8 +80,8 @@ export abstract class Execution implements Scheduler {
   readonly kernel: Kernel
   /** The choices that were made, by step. */
   readonly made: Choice[] = []
-  /** Something happened that can only be judged with the events at hand. */
-  unrecorded = false
+  /** Something happened that can only be judged with the events, or with the race check, at hand. */
+  needs: 'events' | 'races' | undefined
   protected outcome: Outcome | undefined
   protected running: ExploredTask | undefined
   protected readonly witness: Witness | undefined
@@ -70,6 +90,8 @@ export abstract class Execution implements Scheduler {
   /** Tasks have run to a failure: what is left of them must not go on. */
   #broken = false
   readonly #recorder: Recorder | undefined
+  readonly #races: RaceCheck | undefined
+  #primitives = 0
   readonly #director: Director
   readonly #given: readonly Choice[]
   readonly #taskIds: Identities
@@ -84,11 +106,14 @@ export abstract class Execution implements Scheduler {
   #performingOn: Target | undefined
   #assumed = false
   readonly #situation: Mutable<Situation> = { enabled: [], ways: [], count: 0, last: -1, step: 0 }
+  /** Beside the situation's `enabled`: the tasks. */
+  readonly #enabled: ExploredTask[] = []
 
-  constructor({ director, choices, recorder, taskIds, lockOrder, maxSteps, witness }: ExecutionParts) {
+  constructor({ director, choices, recorder, races, taskIds, lockOrder, maxSteps, witness }: ExecutionParts) {
     this.#director = director
     this.#given = choices
     this.#recorder = recorder
+    this.#races = races
     this.#taskIds = taskIds
     this.#maxSteps = maxSteps
     this.witness = witness
@@ -157,6 +182,7 @@ export abstract class Execution implements Scheduler {
     const label = maker === this.#main ? name : `${maker.name}/${name}.${count}`
     const id = this.#taskIds.of(maker.id, count, label) + 1
     const task = new ExploredTask(id, label, body, maker.lastEvent ?? maker.spawnedAfter, this)
+    this.#races?.spawned(id, maker.id)
     this.#starting.push(task)
     this.#trace('sched:spawn', task)
     return task
@@ -205,36 +231,30 @@ export abstract class Execution implements Scheduler {
     const task = this.running
     if (!task) return this.condResched()
     if (!recorder) {
-      this.#needsEvents()
+      this.#lacks('events')
       return NEVER
     }
     const relax = recorder.turnOf(task)
-    const end: Operation<Target, undefined, undefined, undefined> = {
-      kind: 'relax',
-      access: 'none',
-      enabled: () => recorder.canRelax(relax),
-      perform() {
-        recorder.relaxed(relax)
-        task.turn = relax.index + 1
-        return undefined
-      },
-    }
-    return this.step(end, { id: 0, name: relax.name }, undefined, undefined)
+    return this.step(RELAX, { id: 0, name: relax.name, recorder, races: this.#races, task }, relax, undefined)
   }
 
   created(target: Target): void {
-    this.#recorder?.created(target, this.running ?? this.#main)
+    if (this.#recorder) this.#recorder.created(target, this.running ?? this.#main)
+    else target.id = this.#primitives++
+    this.#races?.created(target)
   }
 
   touched(target: Target, access: 'read' | 'write'): void {
     const task = this.running
     if (!this.#exploring || !task) return
-    const recorder = this.#recorder
-    if (this.#performing) recorder?.touched(target, access)
-    else if (!recorder) this.#needsEvents()
+    const races = this.#races
+    if (this.#performing) {
+      this.#recorder?.touched(target, access)
+      races?.touch(target, access)
+    } else if (!races) this.#lacks('races')
     else {
-      const race = recorder.plain(task, target, access)
-      if (race) this.fail(race)
+      const clash = races.plain(task.id, target, access === 'write')
+      if (clash) this.fail(this.#race(task, `a plain ${access}`, clash))
     }
   }
 
@@ -251,8 +271,14 @@ export abstract class Execution implements Scheduler {
     return { code: 'FOREIGN', message, task: task?.name, error: undefined, site: this.witness?.awaited?.(generator) }
   }
 
-  #needsEvents(): void {
-    this.unrecorded = true
+  #race(task: ExploredTask, what: string, { name, other, write, plain }: Clash): Failure {
+    const theirs = `${plain ? 'plain' : 'marked'} ${write ? 'write' : 'read'}`
+    const message = `RACE  ${what} of ${name} by ${task.name} and a ${theirs} by ${this.#taskIds.names[other - 1] ?? '?'} are ordered by nothing`
+    return { code: 'RACE', message, task: task.name, error: undefined }
+  }
+
+  #lacks(what: 'events' | 'races'): void {
+    this.needs = what
     this.end({ end: 'abandoned', blocked: [] })
   }
 
@@ -306,8 +332,8 @@ export abstract class Execution implements Scheduler {
 
   #choose(step: number): number {
     const recorder = this.#recorder
-    if (recorder?.repeating) return item(recorder.trace.events, step).task
-    if (step < this.#given.length) return taskOf(item(this.#given, step))
+    if (recorder?.repeating) return (recorder.trace.events[step] as Event).task
+    if (step < this.#given.length) return taskOf(this.#given[step] as Choice)
     const situation = this.#situation
     situation.step = step
     return this.#director.choose(situation)
@@ -317,17 +343,14 @@ export abstract class Execution implements Scheduler {
   #begin(task: ExploredTask): void {
     const live = this.#live
     let at = live.length
-    while (at > 0 && item(live, at - 1).id > task.id) at--
-    live.splice(at, 0, task)
+    for (; at > 0 && (live[at - 1] as ExploredTask).id > task.id; at--) live[at] = live[at - 1] as ExploredTask
+    live[at] = task
     this.running = task
     this.begin(task)
   }
 
   #enabledTask({ enabled, count }: Situation, chosen: number): ExploredTask | undefined {
-    for (let i = 0; i < count; i++) {
-      if (enabled[i] !== chosen) continue
-      for (const task of this.#live) if (task.id === chosen + 1) return task
-    }
+    for (let i = 0; i < count; i++) if (enabled[i] === chosen) return this.#enabled[i]
     return undefined
   }
 
@@ -336,8 +359,7 @@ export abstract class Execution implements Scheduler {
     const recorder = this.#recorder
     const live = this.#live
     let count = 0
-    for (let i = 0; i < live.length; i++) {
-      const task = item(live, i)
+    for (const task of live) {
       const { operation, target } = task
       if (!operation || !target) continue
       const can = operation.enabled === undefined || operation.enabled(target, task.a, task.b)
@@ -346,6 +368,7 @@ export abstract class Execution implements Scheduler {
         task.couldRun = can
       }
       if (!can) continue
+      this.#enabled[count] = task
       ways[count] = operation.ways === undefined ? 1 : operation.ways(target)
       enabled[count++] = task.id - 1
     }
@@ -355,11 +378,13 @@ export abstract class Execution implements Scheduler {
   /** Performs the operation that `task` waits with. @returns true when it goes on */
   #take(task: ExploredTask, operation: Operation, target: Target, step: number): boolean {
     const recorder = this.#recorder
+    const races = this.#races
     const { a, b } = task
     this.running = task
     const ways = operation.ways === undefined ? 0 : operation.ways(target)
     const way = this.#way(ways, step)
     recorder?.begin(task, operation, target)
+    if (races) orders(races, task.id, operation, target, a)
     task.operation = undefined
     let value: unknown
     let threw = false
@@ -374,7 +399,8 @@ export abstract class Execution implements Scheduler {
     this.#performing = undefined
     this.made.push(choiceOf(task.id - 1, way))
     this.#situation.last = task.id - 1
-    const failure = recorder?.end(task, operation, target, a, way, ways)
+    const clash = races?.end()
+    const failure = recorder?.end(task, operation, target, way, ways) ?? (clash && this.#race(task, 'a marked access', clash))
     if (failure) this.fail(failure)
     else if (value !== AGAIN) {
       this.resume(task, value, threw)
@@ -391,8 +417,8 @@ export abstract class Execution implements Scheduler {
   #way(ways: number, step: number): number {
     if (ways < 2) return 0
     const recorder = this.#recorder
-    if (recorder?.repeating) return item(recorder.trace.events, step).way
-    if (step < this.#given.length) return wayOf(item(this.#given, step))
+    if (recorder?.repeating) return (recorder.trace.events[step] as Event).way
+    if (step < this.#given.length) return wayOf(this.#given[step] as Choice)
     return this.#director.way(step, ways)
   }
 
@@ -413,7 +439,9 @@ export abstract class Execution implements Scheduler {
       return
     }
     task.finished = true
-    this.#live.splice(this.#live.indexOf(task), 1)
+    const live = this.#live
+    for (let at = live.indexOf(task) + 1; at < live.length; at++) live[at - 1] = live[at] as ExploredTask
+    live.pop()
     this.#finished.push(task)
     this.#trace('sched:exit', task)
     this.running = undefined
@@ -424,10 +452,10 @@ export abstract class Execution implements Scheduler {
     const recorder = this.#recorder
     if (!recorder) return []
     return this.#live.flatMap((task) => {
-      const { operation, target, a, couldRun } = task
+      const { operation, target, couldRun } = task
       if (!operation || !target || couldRun) return []
       recorder.begin(task, operation, target)
-      return [recorder.eventOf(task, operation, target, a, 0, 0)]
+      return [recorder.eventOf(task, operation, target, 0, 0)]
     })
   }
 
@@ -446,4 +474,11 @@ export abstract class Execution implements Scheduler {
       }
     }
   }
+}
+
+/** What is known of an operation before it is performed. */
+function orders(races: RaceCheck, id: number, { kind, access, changes }: Operation, target: Target, a: unknown): void {
+  races.begin(id)
+  if (access !== 'none') races.touch(target, changes?.(target.state, a) === false ? 'read' : access)
+  else if (kind === 'join') races.joins(target.id)
 }

@@ -37,3 +37,8 @@ export class ExploredTask extends TaskRecord {
     // What a task throws ends the execution.
   }
 }
+
+/** The index of what the task does next. */
+export function indexOf({ lastEvent }: ExploredTask): number {
+  return lastEvent ? lastEvent.index + 1 : 0
+}

@@ -1,5 +1,4 @@
 import { alters } from './access.ts'
-import { item } from './item.ts'
 
 /**
  * What an operation has been seen to touch beside its own target, in any execution: the cells of a section or a predicate.
@@ -20,18 +19,18 @@ export class Reach {
   /** The operation touched all of these; the first is its own target. */
   learn(task: number, index: number, objects: readonly number[], modes: readonly number[]): void {
     if (objects.length < 2) return
-    const key = keyOf(task, index, item(objects, 0))
+    const key = keyOf(task, index, objects[0] as number)
     let touched = this.#touched.get(key)
     if (!touched) this.#touched.set(key, (touched = { objects: [], modes: [] }))
     for (let i = 1; i < objects.length; i++) {
-      const object = item(objects, i)
-      const mode = item(modes, i)
+      const object = objects[i] as number
+      const mode = modes[i] as number
       const at = touched.objects.indexOf(object)
       if (at < 0) {
         touched.objects.push(object)
         touched.modes.push(mode)
         this.version++
-      } else if (alters(mode) && !alters(item(touched.modes, at))) {
+      } else if (alters(mode) && !alters(touched.modes[at] as number)) {
         touched.modes[at] = mode
         this.version++
       }

@@ -2,11 +2,11 @@ import { objectOf, type Operation, type Target } from '@mmu-notifier/kernel'
 import { MODE } from './access.ts'
 import type { Director } from './director.ts'
 import type { Event } from './event.ts'
+import type { EventTable } from './event-table.ts'
 import type { Failure } from './failure.ts'
 import { Footprint } from './footprint.ts'
 import type { Identities } from './identities.ts'
-import { PlainAccesses, type Clash } from './plain-accesses.ts'
-import type { ExploredTask } from './explored-task.ts'
+import { indexOf, type ExploredTask } from './explored-task.ts'
 import type { Reach } from './reach.ts'
 import type { Trace } from './trace.ts'
 import { item } from './item.ts'
@@ -17,41 +17,37 @@ const NOTHING: readonly Event[] = []
 export interface Memory {
   readonly trace: Trace
   readonly objectIds: Identities
-  readonly taskNames: readonly string[]
+  readonly events: EventTable
   readonly reach: Reach
   /** Some task ended a turn of a retry loop. */
   relaxes: boolean
 }
 
 /**
- * Writes the events of one execution into the trace, and checks on the way: that a repeated prefix is repeated, and that plain accesses are ordered. It
+ * Writes the events of one execution into the trace, and checks on the way that a repeated prefix is repeated. It
  * does not care how tasks are suspended and resumed.
  */
 export class Recorder {
   readonly trace: Trace
   readonly #director: Director
   readonly #identities: Identities
-  readonly #taskNames: readonly string[]
-  readonly #trylockWrites: boolean
+  readonly #events: EventTable
   readonly #memory: Memory
   readonly #reach: Reach
   /** By number. */
   readonly #targets: Target[] = []
   readonly #footprint = new Footprint()
-  readonly #plain: PlainAccesses
   /** Events of this execution so far. Below the director's prefix, the trace holds those of an execution before it, and more of them. */
   #steps = 0
 
-  constructor(memory: Memory, director: Director, trylockWrites: boolean) {
-    const { trace, objectIds, taskNames, reach } = memory
+  constructor(memory: Memory, director: Director) {
+    const { trace, objectIds, events, reach } = memory
     this.trace = trace
     this.#memory = memory
     this.#reach = reach
     this.#director = director
     this.#identities = objectIds
-    this.#taskNames = taskNames
-    this.#trylockWrites = trylockWrites
-    this.#plain = new PlainAccesses(trace)
+    this.#events = events
   }
 
   get steps(): number {
@@ -79,7 +75,7 @@ export class Recorder {
     if (operation.access === 'none') return
     const { state } = target
     const id = this.#idOf(target)
-    const mode = this.#conditional(operation)?.(state, task.a) === false ? MODE.read : MODE[operation.access]
+    const mode = this.#events.changesOf(operation)?.(state, task.a) === false ? MODE.read : MODE[operation.access]
     this.#footprint.touch(id, mode, state)
     const known = this.#reach.get(task.id - 1, indexOf(task), id)
     if (!known) return
@@ -108,9 +104,12 @@ export class Recorder {
     return { task: task.id - 1, index, kind: 'relax', name, way: 0, ways: 0, objects, modes: objects.map(() => MODE.read), before, changes: undefined, possible: undefined, after: NOTHING }
   }
 
-  /** The turn of `relax` is over: it has seen that something it looked at was altered. */
-  relaxed(relax: Event): void {
-    relax.objects.forEach((object, i) => { this.#footprint.touch(object, MODE.read, relax.before[i]) })
+  /** The turn of `relax` is over: it has seen that something it looked at was altered. @returns what that is */
+  relaxed(relax: Event): Target[] {
+    return relax.objects.map((object, i) => {
+      this.#footprint.touch(object, MODE.read, relax.before[i])
+      return item(this.#targets, object)
+    })
   }
 
   /** True when something that `relax` looked at was altered since, in this execution. */
@@ -119,7 +118,7 @@ export class Recorder {
   }
 
   /** The operation was performed. */
-  end(task: ExploredTask, operation: Operation, target: Target, a: unknown, way: number, ways: number): Failure | undefined {
+  end(task: ExploredTask, operation: Operation, target: Target, way: number, ways: number): Failure | undefined {
     const step = this.#steps++
     if (step < this.#director.prefix) {
       const before = item(this.trace.events, step)
@@ -130,26 +129,16 @@ export class Recorder {
     } else {
       const races: number[] | undefined = this.#director.wantsRaces ? [] : undefined
       if (operation.kind !== 'relax') this.#reach.learn(task.id - 1, indexOf(task), this.#footprint.objects, this.#footprint.modes)
-      const event = this.eventOf(task, operation, target, a, way, ways)
+      const event = this.eventOf(task, operation, target, way, ways)
       this.trace.append(event, races)
       task.lastEvent = event
       if (races) this.#director.performed?.(step, races)
     }
-    const clash = this.#plain.marked(task.id - 1, step, this.#footprint)
-    return clash && this.#raced(task, clash.object, 'a marked access', clash)
-  }
-
-  /** A plain access of `task`, between two of its operations. */
-  plain(task: ExploredTask, target: Target, access: 'read' | 'write'): Failure | undefined {
-    const object = this.#idOf(target)
-    const last = task.lastEvent ?? task.spawnedAfter
-    const position = last ? this.trace.positionOf(last) : -1
-    const clash = this.#plain.access(task.id - 1, position, object, access === 'write', this.#steps)
-    return clash && this.#raced(task, object, `a plain ${access}`, clash)
+    return undefined
   }
 
   /** What `task` does or would do with `operation`, with the footprint recorded since {@link begin}. */
-  eventOf(task: ExploredTask, operation: Operation, target: Target, a: unknown, way: number, ways: number): Event {
+  eventOf(task: ExploredTask, operation: Operation, target: Target, way: number, ways: number): Event {
     const { lastEvent } = task
     const after: Event[] = []
     if (!lastEvent && task.spawnedAfter) after.push(task.spawnedAfter)
@@ -158,22 +147,7 @@ export class Recorder {
       if (joined) after.push(joined)
     }
     if (operation.kind === 'wait' && !operation.possible && task.enabledBy) after.push(task.enabledBy)
-    return {
-      task: task.id - 1,
-      index: indexOf(task),
-      kind: operation.kind,
-      name: objectOf(operation, target),
-      way,
-      ways,
-      ...this.#footprint.take(),
-      changes: bound(this.#conditional(operation), a),
-      possible: bound(operation.possible, a),
-      after: after.length > 0 ? after : NOTHING,
-    }
-  }
-
-  #conditional(operation: Operation): Operation['changes'] {
-    return this.#trylockWrites && operation.kind === 'trylock' ? undefined : operation.changes
+    return this.#events.of(task, operation, target, way, ways, this.#footprint, after.length > 0 ? after : NOTHING)
   }
 
   #repeats(event: Event, task: ExploredTask, operation: Operation): boolean {
@@ -185,23 +159,6 @@ export class Recorder {
     if (this.#targets[id] !== target) throw new TypeError('an explored task uses a primitive that this execution did not make: make it in setup')
     return id
   }
-
-  #raced(task: ExploredTask, object: number, what: string, clash: Clash): Failure {
-    const other = this.#taskNames[clash.task] ?? '?'
-    const theirs = `${clash.plain ? 'plain' : 'marked'} ${clash.write ? 'write' : 'read'}`
-    const message = `RACE  ${what} of ${this.#identities.names[object] ?? '?'} by ${task.name} and a ${theirs} by ${other} are ordered by nothing`
-    return { code: 'RACE', message, task: task.name, error: undefined }
-  }
-}
-
-/** What holds for an operation with this argument. */
-function bound(question: Operation['changes'], a: unknown): Event['changes'] {
-  return question && ((state) => question(state, a))
-}
-
-/** The index of what the task does next. */
-function indexOf({ lastEvent }: ExploredTask): number {
-  return lastEvent ? lastEvent.index + 1 : 0
 }
 
 export function nondeterminism(task: ExploredTask | undefined, what: string): Failure {

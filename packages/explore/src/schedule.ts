@@ -81,7 +81,7 @@ export class Retrace implements Director {
     const usual = byDefault(situation)
     if (!asked) return usual
     const { task, way } = asked
-    const chosen = enabledOf(situation).find((other) => this.#taskNames[other] === task) ?? -1
+    const chosen = this.#taskNames[usual] === task ? usual : (enabledOf(situation).find((other) => this.#taskNames[other] === task) ?? -1)
     if (chosen !== usual || way > 0) this.deviations.push({ step, task, ...(way > 0 && { way }) })
     return chosen
   }

@@ -97,12 +97,15 @@ export class Session {
   async #again(engine: Engine): Promise<Failure | undefined> {
     const twin = this.#twin
     const outcome = await twin.run(new Retrace(twin.taskNames, chosen(engine)), { record: true })
-    const text = ({ trace, taskNames }: Engine): string[] => trace.events.map(({ task, kind, name }) => `${taskNames[task] ?? '?'}: ${kind} ${name}`)
-    const first = text(engine)
-    const second = text(twin)
-    const at = first.findIndex((step, i) => step !== second[i])
-    if (at < 0 && second.length === first.length && outcome.end === 'passed') return undefined
-    const what = at < 0 ? `it ended as ${outcome.end} the second time` : `step ${at} was ${first[at] ?? 'none'} and then ${second[at] ?? 'none'}`
+    const text = ({ trace, taskNames }: Engine, step: number): string => {
+      const event = trace.events[step]
+      return event ? `${taskNames[event.task] ?? '?'}: ${event.kind} ${event.name}` : 'none'
+    }
+    const length = Math.max(engine.trace.length, twin.trace.length)
+    let at = 0
+    while (at < length && isSame(engine, twin, at)) at++
+    if (at === length && outcome.end === 'passed') return undefined
+    const what = at === length ? `it ended as ${outcome.end} the second time` : `step ${at} was ${text(engine, at)} and then ${text(twin, at)}`
     const message = `NONDETERMINISM  the same choices led to different executions: ${what}`
     return { code: 'NONDETERMINISM', message, task: undefined, error: undefined }
   }
@@ -111,4 +114,11 @@ export class Session {
 /** What the last execution chose. */
 function chosen({ choices, taskNames }: Engine): Step[] {
   return named(choices, taskNames)
+}
+
+/** True when the last executions of both engines have the same step there. */
+function isSame(engine: Engine, twin: Engine, step: number): boolean {
+  const a = engine.trace.events[step]
+  const b = twin.trace.events[step]
+  return a?.kind === b?.kind && a?.name === b?.name && a !== undefined && b !== undefined && engine.taskNames[a.task] === twin.taskNames[b.task]
 }

@@ -1,7 +1,6 @@
 import { alters, COMMUTE, isBarrier, ORDER, RACE, relation, waits } from './access.ts'
 import { Clocks } from './clocks.ts'
 import type { Event } from './event.ts'
-import { item } from './item.ts'
 
 /**
  * The events of one execution in the order in which they were performed, and their happens-before: the transitive closure of `depends`.
@@ -53,14 +52,14 @@ export class Trace {
   }
 
   happensBefore(earlier: number, later: number): boolean {
-    const event = item(this.events, earlier)
+    const event = this.events[earlier] as Event
     return this.clocks.get(later, event.task) > event.index
   }
 
   /** Forgets all but the first `length` events. */
   truncate(length: number): void {
     while (this.events.length > length) {
-      const event = item(this.events, this.events.length - 1)
+      const event = this.events[this.events.length - 1] as Event
       this.events.pop()
       for (const object of event.objects) this.#history[object]?.pop()
       this.#byTask[event.task]?.pop()
@@ -94,7 +93,7 @@ export class Trace {
     // What was never counted leaves no mark: how many tasks are known depends on the executions before.
     this.#byTask.forEach((positions, task) => {
       for (const position of positions) {
-        const { kind, way } = item(this.events, position)
+        const { kind, way } = this.events[position] as Event
         a = Math.imul(a ^ kind.length ^ (way << 8), 0x01000193)
         this.clocks.row(position).forEach((count, other) => {
           if (count === 0) return
@@ -115,7 +114,7 @@ export class Trace {
     clocks.copy(position, this.lastOf(task))
     this.#found.length = 0
     this.#reversible.length = 0
-    for (let i = 0; i < objects.length; i++) this.#conflicts(task, item(objects, i), item(modes, i), i === 0 ? event.possible : undefined)
+    for (let i = 0; i < objects.length; i++) this.#conflicts(task, objects[i] as number, modes[i] as number, i === 0 ? event.possible : undefined)
     // Here the row still is the one of the event before it in its task.
     if (races) this.#immediate(event, position, races)
     for (const other of this.#found) clocks.join(position, other)
@@ -126,10 +125,10 @@ export class Trace {
     const history = this.#history[object]
     if (!history) return
     for (let i = history.length - 1; i >= 0; i--) {
-      const position = item(history, i)
-      const other = item(this.events, position)
+      const position = history[i] as number
+      const other = this.events[position] as Event
       const at = other.objects.indexOf(object)
-      const theirs = item(other.modes, at)
+      const theirs = other.modes[at] as number
       const relates = relation(theirs, mode)
       // What it had to wait for cannot be reversed; the race is with whatever made it wait.
       const how = relates === RACE && possible && !possible(other.before[at]) ? ORDER : relates
@@ -149,17 +148,17 @@ export class Trace {
     const found = this.#found
     const enablers = event.after.map((other) => this.positionOf(other))
     for (let i = 0; i < found.length; i++) {
-      const earlier = item(found, i)
+      const earlier = found[i] as number
       if (!this.#reversible[i] || races.includes(earlier)) continue
-      const other = item(this.events, earlier)
+      const other = this.events[earlier] as Event
       if (this.clocks.get(position, other.task) > other.index) continue
       if (event.kind === 'relax' && !this.#relaxesWithout(earlier, event)) continue
       const acquisition = this.#acquisitions(other, event)
       let between = enablers.some((enabler) => this.happensBefore(earlier, enabler))
       for (let j = 0; j < found.length && !between; j++) {
-        const middle = item(found, j)
+        const middle = found[j] as number
         if (middle === earlier || !this.happensBefore(earlier, middle)) continue
-        between = !acquisition || this.#acquisitions(item(this.events, middle), event)
+        between = !acquisition || this.#acquisitions(this.events[middle] as Event, event)
       }
       if (!between) races.push(earlier)
     }
@@ -175,18 +174,18 @@ export class Trace {
     return relax.objects.some((object, i) => {
       const looked = this.#byTask[relax.task]?.[relax.before[i] as number] ?? 0
       return (this.#history[object] ?? []).some((position) => {
-        const { task, objects, modes } = item(this.events, position)
-        return position > looked && task !== relax.task && alters(item(modes, objects.indexOf(object))) && counts(position)
+        const { task, objects, modes } = this.events[position] as Event
+        return position > looked && task !== relax.task && alters(modes[objects.indexOf(object)] as number) && counts(position)
       })
     })
   }
 
   /** True when the later one waits for a state of its target, a lock that both take say, which the earlier one took away. */
   #acquisitions(earlier: Event, later: Event): boolean {
-    if (later.objects.length === 0 || !(waits(item(later.modes, 0)) || later.possible)) return false
-    const at = earlier.objects.indexOf(item(later.objects, 0))
+    if (later.objects.length === 0 || !(waits(later.modes[0] as number) || later.possible)) return false
+    const at = earlier.objects.indexOf(later.objects[0] as number)
     if (at < 0) return false
-    const mode = item(earlier.modes, at)
-    return relation(mode, item(later.modes, 0)) === RACE && (!later.possible || later.possible(earlier.before[at]))
+    const mode = earlier.modes[at] as number
+    return relation(mode, later.modes[0] as number) === RACE && (!later.possible || later.possible(earlier.before[at]))
   }
 }

@@ -6,9 +6,10 @@ import { item } from './item.ts'
  * to a leaf is a sequence of events that leads from it to something that nobody has explored yet.
  */
 export interface WakeupNode {
-  readonly event: Event
-  /** In the order in which they are to be explored. */
-  readonly children: WakeupNode[]
+  /** At least one: the next event and, as far as the path does not fork, those after it. */
+  readonly events: readonly Event[]
+  /** In the order in which they are to be explored; undefined for a leaf, which never gets any. */
+  readonly children: WakeupNode[] | undefined
 }
 
 /**
@@ -29,8 +30,8 @@ export function leads(event: Event, sequence: readonly Event[], strictly: boolea
 
 /** True when nothing before `sequence[at]` has to come before it. */
 export function isInitial(sequence: readonly Event[], at: number): boolean {
-  const event = item(sequence, at)
-  for (let i = 0; i < at; i++) if (depends(item(sequence, i), event)) return false
+  const event = sequence[at] as Event
+  for (let i = 0; i < at; i++) if (depends(sequence[i] as Event, event)) return false
   return true
 }
 
@@ -41,37 +42,54 @@ export function inWays(sequence: Event[], ways: number): Event[][] {
   return Array.from({ length: ways }, (_, way) => [...sequence.slice(0, -1), { ...last, way }])
 }
 
-/** How many ways the last event of `sequence` has where one of `children` is the same event, in a certain way; 0 when there is no such child, or no need to know. */
+/** How many ways the last event of `sequence` has, where `event` is the same in a certain way and the last could come first; 0 where that is not so, or no need to know. */
+function waysOf(event: Event, sequence: readonly Event[]): number {
+  const last = sequence.at(-1)
+  if (last?.way !== ANY || event.task !== last.task || event.way === ANY) return 0
+  return isInitial(sequence, sequence.length - 1) ? event.ways : 0
+}
+
 function waysAmong(children: readonly WakeupNode[], sequence: readonly Event[]): number {
   const last = sequence.at(-1)
-  if (last?.way !== ANY) return 0
-  const same = children.find(({ event }) => event.task === last.task && event.way !== ANY)
-  return same && isInitial(sequence, sequence.length - 1) ? same.event.ways : 0
+  const same = children.find(({ events: [first] }) => first?.task === last?.task && first?.way !== ANY)
+  return same ? waysOf(same.events[0] as Event, sequence) : 0
 }
 
 /** Adds a branch for `sequence`, unless a leaf's exploration will come by it. `sequence` is used up. */
-export function insert(children: WakeupNode[], sequence: Event[], strictly: boolean): void {
-  for (;;) {
-    let child: WakeupNode | undefined
-    for (const candidate of children) {
-      const at = leads(candidate.event, sequence, strictly)
-      if (at < 0) continue
-      if (at < sequence.length) sequence.splice(at, 1)
-      child = candidate
-      break
-    }
-    if (!child) break
-    if (child.children.length === 0) return
-    children = child.children
-    const ways = waysAmong(children, sequence)
-    if (ways > 0) {
-      for (const each of inWays(sequence, ways)) insert(children, each, strictly)
-      return
-    }
+export function insert(roots: WakeupNode[], sequence: Event[], strictly: boolean): void {
+  for (let at = 0; at < roots.length; at++) {
+    const node = roots[at] as WakeupNode
+    const common = follow(node.events, sequence, strictly)
+    if (common === 0) continue
+    if (sequence.length === 0) return
+    if (common < node.events.length) {
+      const children = [{ events: node.events.slice(common), children: node.children }]
+      roots[at] = { events: node.events.slice(0, common), children }
+      insertBelow(children, sequence, strictly)
+    } else if (node.children) insertBelow(node.children, sequence, strictly)
+    return
   }
-  for (const event of sequence) {
-    const children_: WakeupNode[] = []
-    children.push({ event, children: children_ })
-    children = children_
+  if (sequence.length > 0) roots.push({ events: sequence.slice(), children: undefined })
+}
+
+function insertBelow(children: WakeupNode[], sequence: Event[], strictly: boolean): void {
+  for (const each of inWays(sequence, waysAmong(children, sequence))) insert(children, each, strictly)
+}
+
+/** Takes out of `sequence` what the first of `events` stand for. @returns how many of these can come first in it, one after the other */
+function follow(events: readonly Event[], sequence: Event[], strictly: boolean): number {
+  for (let i = 0; i < events.length; i++) {
+    const event = events[i] as Event
+    // Below the first, its ways are not known yet.
+    if (i > 0 && waysOf(event, sequence) > 0) return i
+    const at = leads(event, sequence, strictly)
+    if (at < 0) return i
+    if (at < sequence.length) sequence.splice(at, 1)
   }
+  return events.length
+}
+
+/** What is to be explored after the first event of a node. */
+export function below({ events, children }: WakeupNode): WakeupNode[] {
+  return events.length > 1 ? [{ events: events.slice(1), children }] : (children ?? [])
 }

@@ -1,6 +1,5 @@
 import type { Director, Situation } from './director.ts'
 import { Random } from './random.ts'
-import { item } from './item.ts'
 
 /** Chooses each step at random. */
 export class RandomWalk implements Director {
@@ -14,7 +13,7 @@ export class RandomWalk implements Director {
   }
 
   choose({ enabled, count }: Situation): number {
-    return item(enabled, this.#random.below(count))
+    return enabled[this.#random.below(count)] as number
   }
 
   way(_step: number, ways: number): number {
@@ -44,8 +43,8 @@ export class PriorityWalk implements Director {
     const change = this.#changes.indexOf(step)
     // Below every priority that a task starts with, and the later of two changes lower.
     if (change >= 0 && last >= 0) this.#priorities.set(last, -1 - change)
-    let best = item(enabled, 0)
-    for (let i = 1; i < count; i++) if (this.#priority(item(enabled, i)) > this.#priority(best)) best = item(enabled, i)
+    let best = enabled[0] as number
+    for (let i = 1; i < count; i++) if (this.#priority(enabled[i] as number) > this.#priority(best)) best = enabled[i] as number
     return best
   }
 

@@ -1,4 +1,4 @@
-import type { Operation, Scheduler, Target } from './scheduler.ts'
+import { operation, type Operation, type Scheduler, type Target } from './scheduler.ts'
 
 /** One word that tasks share without a lock. Linux: `READ_ONCE`, `WRITE_ONCE`, `cmpxchg`, `atomic_fetch_add`. */
 export interface Cell<T> {
@@ -55,15 +55,15 @@ export class KernelCell<T> implements Cell<T>, Target {
 
 type AnyCell = KernelCell<unknown>
 
-const READ: Operation<AnyCell, undefined, undefined> = { kind: 'read', access: 'read', perform: (cell) => cell.state }
+const READ: Operation<AnyCell, undefined, undefined> = operation({ kind: 'read', access: 'read', perform: (cell) => cell.state })
 
-const WRITE: Operation<AnyCell, unknown, undefined, void> = {
+const WRITE: Operation<AnyCell, unknown, undefined, void> = operation({
   kind: 'write',
   access: 'write',
   perform: (cell, value) => { cell.state = value },
-}
+})
 
-const COMPARE_EXCHANGE: Operation<AnyCell> = {
+const COMPARE_EXCHANGE: Operation<AnyCell> = operation({
   kind: 'update',
   access: 'write',
   changes: (held, expected) => held === expected,
@@ -72,9 +72,9 @@ const COMPARE_EXCHANGE: Operation<AnyCell> = {
     if (held === expected) cell.state = value
     return held
   },
-}
+})
 
-const UPDATE: Operation<AnyCell, (held: unknown) => unknown, undefined> = {
+const UPDATE: Operation<AnyCell, (held: unknown) => unknown, undefined> = operation({
   kind: 'update',
   access: 'write',
   perform(cell, change) {
@@ -82,4 +82,4 @@ const UPDATE: Operation<AnyCell, (held: unknown) => unknown, undefined> = {
     cell.state = change(held)
     return held
   },
-}
+})

@@ -1,5 +1,5 @@
 import type { Lockdep } from './lockdep.ts'
-import type { Operation, Scheduler, Target } from './scheduler.ts'
+import { operation, type Operation, type Scheduler, type Target } from './scheduler.ts'
 
 /** A count of how often something was completed, for tasks that wait for it. Linux: `struct completion`. */
 export interface Completion {
@@ -60,31 +60,31 @@ export class KernelCompletion implements Completion, Target {
 /** What is infinite stays so. */
 const finite = (count: unknown): boolean => count !== Infinity
 
-const COMPLETE: Operation<KernelCompletion, undefined, undefined, void> = {
+const COMPLETE: Operation<KernelCompletion, undefined, undefined, void> = operation({
   kind: 'complete',
   access: 'write',
   changes: finite,
   perform: (completion) => { completion.state++ },
-}
+})
 
-const COMPLETE_ALL: Operation<KernelCompletion, undefined, undefined, void> = {
+const COMPLETE_ALL: Operation<KernelCompletion, undefined, undefined, void> = operation({
   kind: 'complete',
   note: '(all)',
   access: 'write',
   changes: finite,
   perform: (completion) => { completion.state = Infinity },
-}
+})
 
-const WAIT: Operation<KernelCompletion, undefined, undefined, void> = {
+const WAIT: Operation<KernelCompletion, undefined, undefined, void> = operation({
   kind: 'wait',
   access: 'write',
   enabled: ({ state }) => state > 0,
   possible: (count) => count !== 0,
   changes: finite,
   perform: (completion) => { completion.state-- },
-}
+})
 
-const TRY_WAIT: Operation<KernelCompletion, undefined, undefined, boolean> = {
+const TRY_WAIT: Operation<KernelCompletion, undefined, undefined, boolean> = operation({
   kind: 'wait',
   note: '(try)',
   access: 'write',
@@ -94,4 +94,4 @@ const TRY_WAIT: Operation<KernelCompletion, undefined, undefined, boolean> = {
     completion.state--
     return true
   },
-}
+})

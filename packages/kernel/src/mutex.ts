@@ -1,6 +1,6 @@
 import { Lock } from './lock.ts'
 import type { How, Lockdep } from './lockdep.ts'
-import type { Operation, Scheduler } from './scheduler.ts'
+import { operation, type Operation, type Scheduler } from './scheduler.ts'
 
 /** A lock whose holder may sleep. Linux: `struct mutex`. */
 export interface Mutex {
@@ -58,7 +58,7 @@ export class KernelMutex extends Lock implements Mutex {
 
 const TRY: How = { tryLock: true }
 
-const LOCK: Operation<KernelMutex, undefined, undefined, void> = {
+const LOCK: Operation<KernelMutex, undefined, undefined, void> = operation({
   kind: 'lock',
   access: 'acquire',
   enabled: (mutex) => !mutex.state,
@@ -66,9 +66,9 @@ const LOCK: Operation<KernelMutex, undefined, undefined, void> = {
     mutex.state = true
     mutex.acquired()
   },
-}
+})
 
-const TRY_LOCK: Operation<KernelMutex, undefined, undefined, boolean> = {
+const TRY_LOCK: Operation<KernelMutex, undefined, undefined, boolean> = operation({
   kind: 'trylock',
   access: 'write',
   changes: (held) => held === false,
@@ -78,13 +78,13 @@ const TRY_LOCK: Operation<KernelMutex, undefined, undefined, boolean> = {
     mutex.acquired()
     return true
   },
-}
+})
 
-const UNLOCK: Operation<KernelMutex, undefined, undefined, void> = {
+const UNLOCK: Operation<KernelMutex, undefined, undefined, void> = operation({
   kind: 'unlock',
   access: 'release',
   perform(mutex) {
     mutex.released()
     mutex.state = false
   },
-}
+})

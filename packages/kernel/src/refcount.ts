@@ -1,5 +1,5 @@
 import { MmuNotifierError } from './errors.ts'
-import type { Operation, Scheduler, Target } from './scheduler.ts'
+import { operation, type Operation, type Scheduler, type Target } from './scheduler.ts'
 
 /** A reference count that never leaves 0 again. Linux: `refcount_t`. */
 export interface Refcount {
@@ -52,7 +52,7 @@ export class KernelRefcount implements Refcount, Target {
 
 const notZero = (count: unknown): boolean => count !== 0
 
-const GET: Operation<KernelRefcount, undefined, undefined, void> = {
+const GET: Operation<KernelRefcount, undefined, undefined, void> = operation({
   kind: 'update',
   access: 'write',
   changes: notZero,
@@ -60,9 +60,9 @@ const GET: Operation<KernelRefcount, undefined, undefined, void> = {
     count.mustBePositive('get at 0: the object is going or gone')
     count.state++
   },
-}
+})
 
-const GET_UNLESS_ZERO: Operation<KernelRefcount, undefined, undefined, boolean> = {
+const GET_UNLESS_ZERO: Operation<KernelRefcount, undefined, undefined, boolean> = operation({
   kind: 'update',
   access: 'write',
   changes: notZero,
@@ -71,9 +71,9 @@ const GET_UNLESS_ZERO: Operation<KernelRefcount, undefined, undefined, boolean> 
     count.state++
     return true
   },
-}
+})
 
-const PUT: Operation<KernelRefcount, undefined, undefined, boolean> = {
+const PUT: Operation<KernelRefcount, undefined, undefined, boolean> = operation({
   kind: 'update',
   access: 'write',
   changes: notZero,
@@ -81,4 +81,4 @@ const PUT: Operation<KernelRefcount, undefined, undefined, boolean> = {
     count.mustBePositive('put at 0: more puts than gets')
     return --count.state === 0
   },
-}
+})

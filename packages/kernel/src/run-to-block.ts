@@ -1,5 +1,5 @@
 import { MmuNotifierError } from './errors.ts'
-import { AGAIN, type Operation, type Scheduler, type SchedulerParts, type Target } from './scheduler.ts'
+import { AGAIN, operation, type Operation, type Scheduler, type SchedulerParts, type Target } from './scheduler.ts'
 import { objectOf, TaskRecord } from './task.ts'
 
 /** Switches tasks at operations that need not wait, at random. */
@@ -28,14 +28,14 @@ class ScheduledTask extends TaskRecord {
   }
 }
 
-const START: Operation = { kind: 'start', access: 'none', perform: () => undefined }
-const YIELD: Operation = { kind: 'yield', access: 'none', perform: () => undefined }
-const IDLE: Operation<RunToBlock & Target, ScheduledTask> = {
+const START: Operation = operation({ kind: 'start', access: 'none', perform: () => undefined })
+const YIELD: Operation = operation({ kind: 'yield', access: 'none', perform: () => undefined })
+const IDLE: Operation<RunToBlock & Target, ScheduledTask> = operation({
   kind: 'idle',
   access: 'none',
   enabled: (scheduler, self) => scheduler.isIdleBut(self),
   perform: (scheduler) => { scheduler.throwFailure() },
-}
+})
 
 /** What came of a promise from outside. */
 class External implements Target {
@@ -44,7 +44,7 @@ class External implements Target {
   outcome: { readonly value: unknown } | { readonly error: unknown } | undefined
 }
 
-const EXTERNAL: Operation<External> = {
+const EXTERNAL: Operation<External> = operation({
   kind: 'external',
   access: 'none',
   enabled: ({ outcome }) => outcome !== undefined,
@@ -52,7 +52,7 @@ const EXTERNAL: Operation<External> = {
     if (outcome && 'value' in outcome) return outcome.value
     throw outcome?.error
   },
-}
+})
 
 /**
  * The scheduler of free running: a task runs until it has to wait, and hands control directly to the task that has waited longest and need

@@ -1,6 +1,6 @@
 import { Lock } from './lock.ts'
 import type { HeldLock, How, Lockdep } from './lockdep.ts'
-import type { Operation, Scheduler } from './scheduler.ts'
+import { operation, type Operation, type Scheduler } from './scheduler.ts'
 
 /**
  * Many readers or one writer; holders may sleep. Linux: `struct rw_semaphore`.
@@ -91,7 +91,7 @@ const TRY: How = { tryLock: true }
 
 type Step<Result = void> = Operation<KernelRwSemaphore, undefined, undefined, Result>
 
-const LOCK_READ: Step = {
+const LOCK_READ: Step = operation({
   kind: 'lock',
   note: '(read)',
   access: 'acquireShared',
@@ -100,9 +100,9 @@ const LOCK_READ: Step = {
     semaphore.state++
     semaphore.acquired(semaphore.reader)
   },
-}
+})
 
-const LOCK_WRITE: Step = {
+const LOCK_WRITE: Step = operation({
   kind: 'lock',
   access: 'acquire',
   enabled: ({ state }) => state === 0,
@@ -110,9 +110,9 @@ const LOCK_WRITE: Step = {
     semaphore.state = -1
     semaphore.acquired()
   },
-}
+})
 
-const TRY_LOCK_READ: Step<boolean> = {
+const TRY_LOCK_READ: Step<boolean> = operation({
   kind: 'trylock',
   note: '(read)',
   access: 'write',
@@ -123,9 +123,9 @@ const TRY_LOCK_READ: Step<boolean> = {
     semaphore.acquired(semaphore.reader)
     return true
   },
-}
+})
 
-const TRY_LOCK_WRITE: Step<boolean> = {
+const TRY_LOCK_WRITE: Step<boolean> = operation({
   kind: 'trylock',
   access: 'write',
   changes: (state) => state === 0,
@@ -135,27 +135,27 @@ const TRY_LOCK_WRITE: Step<boolean> = {
     semaphore.acquired()
     return true
   },
-}
+})
 
-const UNLOCK_READ: Step = {
+const UNLOCK_READ: Step = operation({
   kind: 'unlock',
   access: 'releaseShared',
   perform(semaphore) {
     semaphore.released()
     semaphore.state--
   },
-}
+})
 
-const UNLOCK_WRITE: Step = {
+const UNLOCK_WRITE: Step = operation({
   kind: 'unlock',
   access: 'release',
   perform(semaphore) {
     semaphore.released()
     semaphore.state = 0
   },
-}
+})
 
-const DOWNGRADE: Step = {
+const DOWNGRADE: Step = operation({
   kind: 'unlock',
   access: 'downgrade',
   perform(semaphore) {
@@ -163,4 +163,4 @@ const DOWNGRADE: Step = {
     semaphore.state = 1
     semaphore.acquired(semaphore.reader)
   },
-}
+})

@@ -69,6 +69,12 @@ export interface Operation<On extends Target = Target, A = unknown, B = unknown,
   ways?(this: void, target: On): number
 }
 
+/** An {@link Operation}, made so that all have one shape: a scheduler looks at each of them several times for every step. */
+export function operation<On extends Target, A, B, Result>(given: Operation<On, A, B, Result>): Operation<On, A, B, Result> {
+  const { kind, access, note, enabled, perform, changes, possible, ready, ways } = given
+  return { kind, access, note, enabled, perform, changes, possible, ready, ways } as Operation<On, A, B, Result>
+}
+
 /**
  * The one seam through which a scheduler takes control.
  *

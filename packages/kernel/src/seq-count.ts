@@ -1,6 +1,6 @@
 import { Lock } from './lock.ts'
 import type { HeldLock, How, Lockdep } from './lockdep.ts'
-import type { Operation, Scheduler } from './scheduler.ts'
+import { operation, type Operation, type Scheduler } from './scheduler.ts'
 
 /**
  * Lets readers notice that a writer came in between, and never makes a writer wait. Writers are serialised by a lock of their own. Linux: `seqcount_t`.
@@ -59,7 +59,7 @@ export class KernelSeqCount extends Lock implements SeqCount {
 
 const NEVER_WAITS: How = { tryLock: true }
 
-const WRITE_BEGIN: Operation<KernelSeqCount, undefined, undefined, void> = {
+const WRITE_BEGIN: Operation<KernelSeqCount, undefined, undefined, void> = operation({
   kind: 'write',
   note: '(begin)',
   access: 'write',
@@ -68,9 +68,9 @@ const WRITE_BEGIN: Operation<KernelSeqCount, undefined, undefined, void> = {
     seq.acquired()
     seq.state++
   },
-}
+})
 
-const WRITE_END: Operation<KernelSeqCount, undefined, undefined, void> = {
+const WRITE_END: Operation<KernelSeqCount, undefined, undefined, void> = operation({
   kind: 'write',
   note: '(end)',
   access: 'write',
@@ -78,22 +78,22 @@ const WRITE_END: Operation<KernelSeqCount, undefined, undefined, void> = {
     seq.released()
     seq.state++
   },
-}
+})
 
 const isEven = (count: unknown): boolean => (count as number) % 2 === 0
 
-const READ_BEGIN: Operation<KernelSeqCount, undefined, undefined, number> = {
+const READ_BEGIN: Operation<KernelSeqCount, undefined, undefined, number> = operation({
   kind: 'read',
   note: '(begin)',
   access: 'read',
   enabled: ({ state }) => isEven(state),
   possible: isEven,
   perform: ({ state }) => state,
-}
+})
 
-const READ_RETRY: Operation<KernelSeqCount, number, undefined, boolean> = {
+const READ_RETRY: Operation<KernelSeqCount, number, undefined, boolean> = operation({
   kind: 'read',
   note: '(retry)',
   access: 'read',
   perform: ({ state }, sequence) => state !== sequence,
-}
+})

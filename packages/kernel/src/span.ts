@@ -1,5 +1,5 @@
 import type { HeldLock } from './lockdep.ts'
-import type { Operation, Target } from './scheduler.ts'
+import { operation, type Operation, type Target } from './scheduler.ts'
 import type { Task } from './task.ts'
 
 /**
@@ -31,10 +31,10 @@ export class Span implements HeldLock, Target {
   }
 }
 
-export const WAIT_OUT: Operation<Span, undefined, undefined, void> = {
+export const WAIT_OUT: Operation<Span, undefined, undefined, void> = operation({
   kind: 'wait',
   access: 'read',
   enabled: (span) => span.state,
   possible: (over) => over === true,
   perform: () => undefined,
-}
+})

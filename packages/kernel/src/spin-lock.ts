@@ -1,6 +1,6 @@
 import { Lock } from './lock.ts'
 import type { How, Lockdep } from './lockdep.ts'
-import type { Operation, Scheduler } from './scheduler.ts'
+import { operation, type Operation, type Scheduler } from './scheduler.ts'
 
 /** Anything but a promise: what a section may return. */
 export type Immediate<T> = T extends PromiseLike<unknown> ? never : T
@@ -48,7 +48,7 @@ export class KernelSpinLock extends Lock implements SpinLock {
 
 const TRY: How = { tryLock: true }
 
-const LOCK: Operation<KernelSpinLock, undefined, undefined, void> = {
+const LOCK: Operation<KernelSpinLock, undefined, undefined, void> = operation({
   kind: 'lock',
   access: 'acquire',
   enabled: (lock) => !lock.state,
@@ -56,9 +56,9 @@ const LOCK: Operation<KernelSpinLock, undefined, undefined, void> = {
     lock.state = true
     lock.acquired()
   },
-}
+})
 
-const TRY_LOCK: Operation<KernelSpinLock, undefined, undefined, boolean> = {
+const TRY_LOCK: Operation<KernelSpinLock, undefined, undefined, boolean> = operation({
   kind: 'trylock',
   access: 'write',
   changes: (held) => held === false,
@@ -68,18 +68,18 @@ const TRY_LOCK: Operation<KernelSpinLock, undefined, undefined, boolean> = {
     lock.acquired()
     return true
   },
-}
+})
 
-const UNLOCK: Operation<KernelSpinLock, undefined, undefined, void> = {
+const UNLOCK: Operation<KernelSpinLock, undefined, undefined, void> = operation({
   kind: 'unlock',
   access: 'release',
   perform(lock) {
     lock.released()
     lock.state = false
   },
-}
+})
 
-const SECTION: Operation<KernelSpinLock, () => unknown, undefined> = {
+const SECTION: Operation<KernelSpinLock, () => unknown, undefined> = operation({
   kind: 'section',
   access: 'acquire',
   enabled: (lock) => !lock.state,
@@ -93,4 +93,4 @@ const SECTION: Operation<KernelSpinLock, () => unknown, undefined> = {
       lock.state = false
     }
   },
-}
+})

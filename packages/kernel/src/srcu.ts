@@ -1,5 +1,5 @@
 import type { HeldLock, Lockdep } from './lockdep.ts'
-import type { Operation, Scheduler, Target } from './scheduler.ts'
+import { operation, type Operation, type Scheduler, type Target } from './scheduler.ts'
 import { Span, WAIT_OUT } from './span.ts'
 import { byTask } from './task.ts'
 
@@ -74,7 +74,7 @@ export class KernelSrcu implements Srcu, Target {
  * after it; from then on each section is waited for by itself.
  */
 
-const READ_LOCK: Operation<KernelSrcu, Span, undefined, Span> = {
+const READ_LOCK: Operation<KernelSrcu, Span, undefined, Span> = operation({
   kind: 'lock',
   note: '(read)',
   access: 'read',
@@ -83,9 +83,9 @@ const READ_LOCK: Operation<KernelSrcu, Span, undefined, Span> = {
     sections.add(section)
     return section
   },
-}
+})
 
-const READ_UNLOCK: Operation<Span, KernelSrcu, undefined, void> = {
+const READ_UNLOCK: Operation<Span, KernelSrcu, undefined, void> = operation({
   kind: 'unlock',
   note: '(read)',
   access: 'write',
@@ -97,11 +97,11 @@ const READ_UNLOCK: Operation<Span, KernelSrcu, undefined, void> = {
     sections.delete(section)
     section.state = true
   },
-}
+})
 
-const SNAPSHOT: Operation<KernelSrcu, undefined, undefined, Span[]> = {
+const SNAPSHOT: Operation<KernelSrcu, undefined, undefined, Span[]> = operation({
   kind: 'synchronize',
   access: 'write',
   // Those of one task are in the order in which it began them.
   perform: ({ sections }) => [...sections].sort(byTask),
-}
+})

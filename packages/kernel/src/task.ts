@@ -1,5 +1,5 @@
 import type { HeldLock } from './lockdep.ts'
-import type { Operation, OperationKind, Scheduler, Target } from './scheduler.ts'
+import { operation, type Operation, type OperationKind, type Scheduler, type Target } from './scheduler.ts'
 
 /** A thread of control: one `async` body whose only awaits are marked operations. Linux: `struct task_struct`. */
 export interface Task {
@@ -73,9 +73,9 @@ export function byTask(a: { readonly task: Task }, b: { readonly task: Task }): 
   return a.task.id - b.task.id
 }
 
-const JOIN: Operation<TaskRecord, undefined, undefined, void> = {
+const JOIN: Operation<TaskRecord, undefined, undefined, void> = operation({
   kind: 'join',
   access: 'none',
   enabled: (task) => task.finished,
   perform: (task) => { task.joined() },
-}
+})

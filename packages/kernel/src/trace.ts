@@ -22,21 +22,23 @@ type Listener = (...args: never[]) => void
 
 /** Tracepoints: synchronous calls to whoever listens, and next to nothing when nobody does. */
 export class Tracer {
-  readonly #listeners = new Map<string, Listener[]>()
+  /** Made for the first listener. */
+  #listeners: Map<string, Listener[]> | undefined
 
   /** Calls the listeners of `name`, in the order in which they subscribed, in the context of the emitting task. */
   emit(name: string, args: readonly unknown[]): void {
-    const listeners = this.#listeners.get(name)
+    const listeners = this.#listeners?.get(name)
     if (listeners) for (const listener of listeners) listener(...(args as never[]))
   }
 
   /** @returns the function that unsubscribes */
   on(name: string, listener: Listener): () => void {
-    this.#listeners.set(name, [...(this.#listeners.get(name) ?? []), listener])
+    const all = (this.#listeners ??= new Map<string, Listener[]>())
+    all.set(name, [...(all.get(name) ?? []), listener])
     return () => {
-      const rest = this.#listeners.get(name)?.filter((other) => other !== listener)
-      if (rest && rest.length > 0) this.#listeners.set(name, rest)
-      else this.#listeners.delete(name)
+      const rest = all.get(name)?.filter((other) => other !== listener)
+      if (rest && rest.length > 0) all.set(name, rest)
+      else all.delete(name)
     }
   }
 }

@@ -1,5 +1,5 @@
 import type { Lockdep } from './lockdep.ts'
-import { AGAIN, type Operation, type Scheduler, type Target } from './scheduler.ts'
+import { AGAIN, operation, type Operation, type Scheduler, type Target } from './scheduler.ts'
 import { byTask, type Task } from './task.ts'
 
 /** Tasks that sleep until something has changed. Linux: `wait_queue_head_t`. */
@@ -71,7 +71,7 @@ const UNTIL: Operation<KernelWaitQueue, () => boolean, Sleeper, void> = {
   },
 }
 
-const WAKE_ALL: Operation<KernelWaitQueue, undefined, undefined, void> = {
+const WAKE_ALL: Operation<KernelWaitQueue, undefined, undefined, void> = operation({
   kind: 'wake',
   access: 'write',
   perform(queue) {
@@ -79,9 +79,9 @@ const WAKE_ALL: Operation<KernelWaitQueue, undefined, undefined, void> = {
     for (const sleeper of queue.sleepers) sleeper.woken = true
     queue.sleepers = []
   },
-}
+})
 
-const WAKE_ONE: Operation<KernelWaitQueue, undefined, undefined, void> = {
+const WAKE_ONE: Operation<KernelWaitQueue, undefined, undefined, void> = operation({
   kind: 'wake',
   note: '(one)',
   access: 'write',
@@ -94,4 +94,4 @@ const WAKE_ONE: Operation<KernelWaitQueue, undefined, undefined, void> = {
     chosen.woken = true
     queue.sleepers = sleepers.filter((sleeper) => sleeper !== chosen)
   },
-}
+})

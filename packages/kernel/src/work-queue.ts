@@ -1,5 +1,5 @@
 import type { HeldLock, Lockdep } from './lockdep.ts'
-import type { Operation, Scheduler, Target } from './scheduler.ts'
+import { operation, type Operation, type Scheduler, type Target } from './scheduler.ts'
 import { Span, WAIT_OUT } from './span.ts'
 
 /**
@@ -59,7 +59,7 @@ export class KernelWorkQueue implements WorkQueue, Target {
   }
 }
 
-const QUEUE: Operation<KernelWorkQueue, Span, undefined, Span | undefined> = {
+const QUEUE: Operation<KernelWorkQueue, Span, undefined, Span | undefined> = operation({
   kind: 'queue',
   access: 'write',
   perform(queue, item) {
@@ -67,15 +67,15 @@ const QUEUE: Operation<KernelWorkQueue, Span, undefined, Span | undefined> = {
     queue.last = item
     return last
   },
-}
+})
 
-const FLUSH: Operation<KernelWorkQueue, undefined, undefined, Span | undefined> = {
+const FLUSH: Operation<KernelWorkQueue, undefined, undefined, Span | undefined> = operation({
   kind: 'flush',
   access: 'read',
   perform: ({ last }) => last,
-}
+})
 
-const DONE: Operation<Span, KernelWorkQueue, undefined, void> = {
+const DONE: Operation<Span, KernelWorkQueue, undefined, void> = operation({
   kind: 'write',
   note: '(done)',
   access: 'write',
@@ -83,4 +83,4 @@ const DONE: Operation<Span, KernelWorkQueue, undefined, void> = {
     lockdep.released(scheduler.current, item, name)
     item.state = true
   },
-}
+})
