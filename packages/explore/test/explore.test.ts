@@ -66,6 +66,22 @@ test('what comes before a task is spawned, and before work is queued, is ordered
   expect((await explore(handsOver('after'), { strategy: 'dpor' })).counterexample?.code).toMatch(/^(RACE|THROWN)$/)
 })
 
+test('to look whether a completion is done is a plain access', async () => {
+  const looks = (waits: boolean): Scenario =>
+    scenario({
+      setup: (kernel) => kernel.completion('done'),
+      tasks: {
+        gives: (done) => done.completeAll(),
+        looks: async (done) => {
+          if (waits) await done.wait()
+          if (!done.done && waits) throw new Error('not done')
+        },
+      },
+    }) as Scenario
+  expect((await explore(looks(true), { strategy: 'dpor' })).verdict).toBe('exhausted')
+  expect((await explore(looks(false), { strategy: 'dpor' })).counterexample?.code).toBe('RACE')
+})
+
 test('an order of locks seen in one execution is held against another, and the token says both', async () => {
   // Which lock comes first depends on who comes first, so no single execution sees both orders.
   const inversion = scenario({

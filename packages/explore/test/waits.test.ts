@@ -15,6 +15,7 @@ const COUNTED: readonly Row[] = [
   // At every point at least as many complete as waits (Catalan), and the waiters in any order.
   ...rows('completion', (n) => w.completion(n, n), [1, 4, 30, 336]),
   ['completion for one of two', () => w.completion(2, 1), 2],
+  ['completion, and a step beside it', w.completionBeside, 1],
   ...rows('completeAll', w.completeAll, [1, 1, 1]),
   ...rows('tryWait', w.tryWait, [2, 4, 8]),
   // A reader comes after the writer; or before him, and asks for a retry before, in or after his section.

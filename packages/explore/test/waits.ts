@@ -22,6 +22,15 @@ export const completion = (waiters: number, given: number): Program =>
     ...times(waiters, () => (done: Completion) => done.wait()),
   )
 
+/** A wait that could not have come before what it waits for, with a step beside it that has nothing to do with either. */
+export const completionBeside = (): Program =>
+  program(
+    (kernel: Kernel) => ({ done: kernel.completion('done'), x: kernel.cell('x', 0) }),
+    ({ done }) => done.complete(),
+    ({ x }) => x.write(1),
+    ({ done }) => done.wait(),
+  )
+
 export const completeAll = (waiters: number): Program =>
   program((kernel: Kernel) => kernel.completion('done'), (done: Completion) => done.completeAll(), ...times(waiters, () => (done: Completion) => done.wait()))
 

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { createKernel, isMmuNotifierError, type Kernel } from '../src/index.ts'
+import type { KernelSrcu } from '../src/srcu.ts'
 
 async function splat(body: () => Promise<unknown>): Promise<string> {
   const error: unknown = await body().then(() => undefined, (e: unknown) => e)
@@ -73,6 +74,8 @@ test('completion: each complete lets one go on, completeAll all', async () => {
   await completion.wait()
   await completion.complete()
   expect([await completion.tryWait(), await completion.tryWait(), completion.done]).toEqual([true, true, true])
+  await kernel.spinLock('spin').lock()
+  expect(await splat(() => completion.wait())).toContain('sleeps in wait done while it holds the spinlock spin')
 })
 
 test('seqcount: a reader waits for the writer, and is told of one that came after', async () => {
@@ -121,6 +124,8 @@ test('SRCU: synchronize waits for the sections that run, and not for those that 
   await kernel.idle()
   await srcu.synchronize()
   expect(kernel.tasks.length).toBe(1)
+  // What is over is forgotten.
+  expect((srcu as KernelSrcu).sections.size).toBe(0)
 })
 
 test('SRCU: who waits for itself, under a lock that a reader takes, or for what is not its own', async () => {
