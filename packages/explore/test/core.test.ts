@@ -56,7 +56,14 @@ test('collision-retry is right in every interleaving', async () => {
   expect(traces).toBeGreaterThan(5)
 })
 
-test('without readRetry the device maps a freed frame', async () => {
+test('without readRetry the device maps a freed frame: found soon, with every seed', { timeout: 60_000 }, async () => {
+  const needed: number[] = []
+  for (let seed = 1; seed <= 40; seed++) {
+    const { executions, counterexample } = await explore(collisionRetry(false), { seed })
+    expect([seed, counterexample?.deviations.length]).toEqual([seed, expect.toSatisfy((switches: number) => switches <= 3)])
+    needed.push(executions)
+  }
+  expect(needed.sort((a, b) => a - b)[20]).toBeLessThanOrEqual(1000)
   const { verdict, counterexample, report } = await explore(collisionRetry(false))
   expect(verdict).toBe('failed')
   expect(report).toContain('STALE')

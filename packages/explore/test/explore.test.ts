@@ -104,6 +104,20 @@ test('an order of locks seen in one execution is held against another, and the t
   expect((await explore(inversion, { lockdep: false })).verdict).toBe('exhausted')
 })
 
+test('a lock that is held over direct reclaim in one task and taken by reclaim in another', async () => {
+  const driver = (gfp: 'GFP_KERNEL' | 'GFP_NOWAIT'): Scenario =>
+    scenario({
+      setup: (kernel) => ({ kernel, lock: kernel.mutex('driver.lock') }),
+      tasks: {
+        fault: ({ kernel, lock }) => lock.with(() => kernel.alloc(gfp)),
+        shrinker: ({ kernel, lock }) => kernel.reclaim(() => lock.with(async () => undefined)),
+      },
+    }) as Scenario
+  const { counterexample } = await explore(driver('GFP_KERNEL'))
+  expect(counterexample?.message).toMatch(/^LOCKDEP .* but the other order exists:[^]*fs_reclaim/)
+  expect((await explore(driver('GFP_NOWAIT'))).verdict).toBe('exhausted')
+})
+
 test('a retry loop ends by the await rule', async () => {
   const spin = (writes: boolean): Scenario =>
     scenario({

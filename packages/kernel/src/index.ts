@@ -1,4 +1,5 @@
 export { isErrno, isMmuNotifierError, MmuNotifierError } from './errors.ts'
+export type { Gfp } from './gfp.ts'
 export { createKernel, type Kernel, type KernelOptions } from './kernel.ts'
 export { LockdepError, type HeldLock } from './lockdep.ts'
 export { LockOrder } from './lock-order.ts'

@@ -1,5 +1,6 @@
 import { KernelCell, type Cell } from './cell.ts'
 import { KernelCompletion, type Completion } from './completion.ts'
+import { FS_RECLAIM, maySleep, mayReclaim, type Gfp } from './gfp.ts'
 import { Lockdep } from './lockdep.ts'
 import { LockOrder } from './lock-order.ts'
 import { LockMap } from './lock-map.ts'
@@ -51,6 +52,13 @@ export interface Kernel {
   workQueue(name: string): WorkQueue
   refcount(name: string, initial: number): Refcount
   cell<T>(name: string, value: T): Cell<T>
+  /**
+   * Allocates memory, as far as others can tell: may sleep, and enter direct reclaim. Throws LOCKDEP where it may not sleep, or while the task holds a lock that
+   * {@link reclaim} takes: reclaim on behalf of this very allocation would wait for it. Linux: `might_alloc()`, `kmalloc()`.
+   */
+  alloc(gfp: Gfp): Promise<void>
+  /** Runs `body` as direct reclaim runs a shrinker: what it locks comes after `fs_reclaim`. Linux: `fs_reclaim_acquire()` around it. */
+  reclaim<T>(body: () => Promise<T>): Promise<T>
   /** Throws LOCKDEP when the current task may not sleep. `what` completes "sleeps in …". Linux: `might_sleep()`. */
   mightSleep(what: string): void
   /** The only way to await a promise that is not the kernel's (a timer, I/O); other tasks run meanwhile. */
@@ -88,11 +96,13 @@ class ScheduledKernel implements Kernel {
   readonly #scheduler: Scheduler
   readonly #lockdep: Lockdep
   readonly #tracer: Tracer
+  readonly #fsReclaim: LockMap
 
   constructor(scheduler: Scheduler, lockdep: Lockdep, tracer: Tracer) {
     this.#scheduler = scheduler
     this.#lockdep = lockdep
     this.#tracer = tracer
+    this.#fsReclaim = new LockMap(scheduler, lockdep, FS_RECLAIM)
   }
 
   get current(): Task {
@@ -161,6 +171,25 @@ class ScheduledKernel implements Kernel {
 
   cell<T>(name: string, value: T): Cell<T> {
     return this.#made(new KernelCell(this.#scheduler, name, value))
+  }
+
+  async alloc(gfp: Gfp): Promise<void> {
+    if (maySleep(gfp)) this.mightSleep(`alloc ${gfp}`)
+    // Who reclaims gets memory from the reserves.
+    if (mayReclaim(gfp) && !this.current.held.some(({ lockClass }) => lockClass === FS_RECLAIM)) {
+      this.#fsReclaim.acquire('read')
+      this.#fsReclaim.release()
+    }
+    if (maySleep(gfp)) await this.#scheduler.condResched()
+  }
+
+  async reclaim<T>(body: () => Promise<T>): Promise<T> {
+    this.#fsReclaim.acquire('read')
+    try {
+      return await body()
+    } finally {
+      this.#fsReclaim.release()
+    }
   }
 
   mightSleep(what: string): void {

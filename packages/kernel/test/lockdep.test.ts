@@ -92,3 +92,20 @@ test('assertHeld names the lock', async () => {
   await m.with(async () => { m.assertHeld() })
   expect(await splat(async () => { m.assertHeld() })).toBe('LOCKDEP  task main must hold m here')
 })
+
+test('a lock that reclaim takes must not be held over an allocation that may reclaim', async () => {
+  const kernel = createKernel()
+  const [driver, other] = [kernel.mutex('driver'), kernel.mutex('other')]
+  await kernel.reclaim(() => driver.with(() => kernel.alloc('GFP_KERNEL')))
+  await other.with(() => kernel.alloc('GFP_KERNEL'))
+  for (const gfp of ['GFP_NOFS', 'GFP_NOWAIT', 'GFP_ATOMIC'] as const) await driver.with(() => kernel.alloc(gfp))
+  expect(await splat(() => driver.with(() => kernel.alloc('GFP_KERNEL')))).toContain('takes fs_reclaim while it holds driver, but the other order exists:\n  fs_reclaim -> driver (first by main)')
+})
+
+test('an allocation that may sleep is refused under a spinlock', async () => {
+  const kernel = createKernel()
+  const spin = kernel.spinLock('spin')
+  await spin.lock()
+  await kernel.alloc('GFP_ATOMIC')
+  expect(await splat(() => kernel.alloc('GFP_KERNEL'))).toContain('sleeps in alloc GFP_KERNEL while it holds the spinlock spin')
+})
