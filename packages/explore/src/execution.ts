@@ -189,7 +189,7 @@ export abstract class Execution implements Scheduler {
   }
 
   step<On extends Target, A, B, Result>(operation: Operation<On, A, B, Result>, target: On, a: A, b: B): Promise<Result> {
-    if (this.#performing && this.#performingOn) {
+    if (this.#performing !== undefined && this.#performingOn !== undefined) {
       const inside = `${this.#performing.kind} ${objectOf(this.#performing, this.#performingOn)}`
       throw new TypeError(`task ${this.current.name} starts ${operation.kind} ${objectOf(operation, target)} inside ${inside}, which is one step`)
     }
@@ -361,9 +361,9 @@ export abstract class Execution implements Scheduler {
     let count = 0
     for (const task of live) {
       const { operation, target } = task
-      if (!operation || !target) continue
+      if (operation === undefined || target === undefined) continue
       const can = operation.enabled === undefined || operation.enabled(target, task.a, task.b)
-      if (recorder) {
+      if (recorder !== undefined) {
         if (can && task.couldRun === false) task.enabledBy = recorder.lastEvent
         task.couldRun = can
       }

@@ -10,7 +10,8 @@ export interface Clash {
   readonly plain: boolean
 }
 
-// The rows of an object, each with a count for each task. Clocks of all that read it, that held it with others, and that did anything else to it.
+// The rows of an object, each with a count for each task. Clocks of all that read it, that held it with others, and that did anything else to it; the last one
+// takes in the other two whenever it grows.
 const READ = 0
 const SHARED = 1
 const ALONE = 2
@@ -38,11 +39,14 @@ export class RaceCheck {
   readonly #touched: Target[] = []
   readonly #how: number[] = []
   #count = 0
+  /** By object: the rows that hold something, as bits; of the first two, something that the third does not. */
+  #rows = new Uint8Array(8)
 
   /** A new execution begins. */
   reset(): void {
     this.#tasks.fill(0)
     this.#objects.fill(0)
+    this.#rows.fill(0)
     this.#count = 0
   }
 
@@ -54,7 +58,11 @@ export class RaceCheck {
   }
 
   created({ id }: Target): void {
-    if ((id + 1) * ROWS * this.#width > this.#objects.length) this.#objects = grown(this.#objects, 2 * (id + 1) * ROWS * this.#width)
+    if (id < this.#rows.length) return
+    const rows = new Uint8Array(2 * (id + 1))
+    rows.set(this.#rows)
+    this.#rows = rows
+    this.#objects = spread(this.#objects, this.#width, this.#width, rows.length * ROWS * this.#width)
   }
 
   /** Task `id` begins an operation. */
@@ -75,7 +83,10 @@ export class RaceCheck {
     const width = this.#width
     const clock = this.#task * width
     const rows = target.id * ROWS * width
-    for (let row = READ; row <= ALONE; row++) if (row !== how || row === ALONE) join(this.#tasks, clock, this.#objects, rows + row * width, width)
+    const held = this.#rows[target.id] as number
+    for (let row = READ; row <= ALONE; row++) {
+      if ((held & (1 << row)) !== 0 && (row !== how || row === ALONE)) join(this.#tasks, clock, this.#objects, rows + row * width, width)
+    }
     this.#touched[this.#count] = target
     this.#how[this.#count] = how
     this.#count++
@@ -95,8 +106,11 @@ export class RaceCheck {
       const how = this.#how[i] as number
       const rows = target.id * ROWS * width
       join(this.#objects, rows + how * width, tasks, clock, width)
-      this.#objects[rows + (how === ALONE ? MARKED_WRITE : MARKED_READ) * width + task] = count
-      clash ??= this.#unordered(target, PLAIN_WRITE, task) ?? (how === ALONE ? this.#unordered(target, PLAIN_READ, task) : undefined)
+      const marked = how === ALONE ? MARKED_WRITE : MARKED_READ
+      this.#objects[rows + marked * width + task] = count
+      const held = this.#rows[target.id] as number
+      this.#rows[target.id] = (how === ALONE ? held & ~((1 << READ) | (1 << SHARED)) : held) | (1 << how) | (1 << marked)
+      if (held >= 1 << PLAIN_READ) clash ??= this.#unordered(target, PLAIN_WRITE, task) ?? (how === ALONE ? this.#unordered(target, PLAIN_READ, task) : undefined)
     }
     return clash
   }
@@ -104,7 +118,9 @@ export class RaceCheck {
   /** A plain access by task `task`, between two of its operations. */
   plain(task: number, target: Target, write: boolean): Clash | undefined {
     const width = this.#width
-    this.#objects[(target.id * ROWS + (write ? PLAIN_WRITE : PLAIN_READ)) * width + task] = (this.#tasks[task * width + task] as number) + 1
+    const row = write ? PLAIN_WRITE : PLAIN_READ
+    this.#rows[target.id] = (this.#rows[target.id] as number) | (1 << row)
+    this.#objects[(target.id * ROWS + row) * width + task] = (this.#tasks[task * width + task] as number) + 1
     return (
       this.#unordered(target, PLAIN_WRITE, task) ??
       this.#unordered(target, MARKED_WRITE, task) ??
@@ -114,6 +130,7 @@ export class RaceCheck {
 
   /** An access of that kind, by another task, that did not happen before what `task` does now. */
   #unordered(target: Target, row: number, task: number): Clash | undefined {
+    if (((this.#rows[target.id] as number) & (1 << row)) === 0) return undefined
     const width = this.#width
     const at = (target.id * ROWS + row) * width
     const clock = task * width
@@ -136,12 +153,6 @@ function join(into: Int32Array, to: number, from: Int32Array, at: number, width:
     const count = from[at + i] as number
     if (count > (into[to + i] as number)) into[to + i] = count
   }
-}
-
-function grown(from: Int32Array, length: number): Int32Array<ArrayBuffer> {
-  const to = new Int32Array(length)
-  to.set(from)
-  return to
 }
 
 /** Rows of `width` as rows of `wider`. */

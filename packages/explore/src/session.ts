@@ -5,8 +5,9 @@ import type { Engine } from './engine.ts'
 import { named, Retrace, type Step } from './schedule.ts'
 import { ContextWitness } from './witnesses.ts'
 
-/** One execution in so many is run twice, and watched more closely. */
+/** One execution in so many is run twice, and watched more closely: of the first 4096. From there on there are as many whenever executions double. */
 const GUARDED = 256
+const OFTEN = 16
 /** Executions between two looks at the clock. */
 const BATCH = 32
 
@@ -29,6 +30,7 @@ export class Session {
   longest = 1
   readonly #progress: ((executions: number, budget: number) => void) | undefined
   #edges = 0
+  #guardedNext = 0
 
   /** @param twin another engine for the same scenario, to run some executions a second time */
   constructor(engine: Engine, twin: Engine, budget: number, progress?: (executions: number, budget: number) => void) {
@@ -57,7 +59,7 @@ export class Session {
 
   #run(engine: Engine, director: Director): Outcome | Promise<Outcome> {
     const { executions } = this
-    if (executions % GUARDED === 0 || (executions % BATCH === 0 && this.#breath.due)) return this.#runGuarded(engine, director)
+    if (executions >= this.#guardedNext || (executions % BATCH === 0 && this.#breath.due)) return this.#runGuarded(engine, director)
     this.executions++
     const outcome = engine.run(director)
     return outcome instanceof Promise ? outcome.then((later) => this.#note(engine, later)) : this.#note(engine, outcome)
@@ -68,6 +70,7 @@ export class Session {
       this.#progress?.(this.executions, this.#budget)
       await this.#breath.take()
     }
+    this.#guardedNext = this.executions + Math.max(GUARDED, Math.floor(this.executions / OFTEN))
     this.executions++
     const witness = engine.kind === 'generator' ? undefined : this.#witness
     const outcome = this.#note(engine, await engine.run(director, { record: true, witness }))

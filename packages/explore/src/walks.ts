@@ -13,7 +13,7 @@ export class RandomWalk implements Director {
   }
 
   choose({ enabled, count }: Situation): number {
-    return enabled[this.#random.below(count)] as number
+    return enabled[count === 1 ? 0 : this.#random.below(count)] as number
   }
 
   way(_step: number, ways: number): number {
