@@ -177,6 +177,20 @@ test('tasks may spawn and join tasks', async () => {
   expect([verdict, traces]).toEqual(['exhausted', 2])
 })
 
+test('who waits for a section or an item is told whose it is', async () => {
+  const { counterexample } = await explore(
+    scenario({
+      setup: (kernel) => ({ srcu: kernel.srcu('srcu'), m: kernel.mutex('m') }),
+      tasks: {
+        reader: ({ srcu, m }) => srcu.read(() => m.with(async () => undefined)),
+        writer: ({ srcu, m }) => m.with(() => srcu.synchronize()),
+      },
+    }),
+    { lockdep: false },
+  )
+  expect(counterexample?.message).toBe('DEADLOCK  reader -> writer -> reader:\n  reader waits: lock m, held by writer; holds srcu\n  writer waits: wait srcu, held by reader; holds m')
+})
+
 test('a task that ends with a lock leaks it', async () => {
   const { counterexample } = await explore(scenario({ setup: (kernel) => kernel.mutex('m'), tasks: { a: (m) => m.lock() } }))
   expect(counterexample?.message).toBe('LEAK  task a has ended and holds m')

@@ -10,7 +10,7 @@ import { item } from '../src/item.ts'
 type Program = Scenario<never>
 type Body<State> = (state: State) => Promise<void>
 
-function program<State>(setup: (kernel: Kernel) => State, ...bodies: readonly Body<State>[]): Program {
+function program<State>(setup: (kernel: Kernel) => State | Promise<State>, ...bodies: readonly Body<State>[]): Program {
   return { setup, tasks: Object.fromEntries(bodies.map((body, i) => [`t${i}`, body])) } as unknown as Program
 }
 

@@ -1,4 +1,4 @@
-import type { Cell, WaitQueue } from '@mmu-notifier/kernel'
+import type { Cell, Kernel, Srcu, WaitQueue } from '@mmu-notifier/kernel'
 import { expect, test } from 'vitest'
 import { Engine } from '../src/engine.ts'
 import { explore, replay, type Scenario } from '../src/index.ts'
@@ -28,6 +28,31 @@ test('an engine that knows of no execution before repeats what another one did',
       const again = await other.engine.run(new Retrace(other.engine.taskNames, named(engine.choices, engine.taskNames)), { record: true })
       expect([again.end, did(other.engine, other.finals)], `seed ${seed}, walk ${walk}`).toEqual([end, did(engine, finals)])
     }
+  }
+})
+
+test('what tasks do at once is numbered by their names, whichever was spawned first', async () => {
+  interface Shared { kernel: Kernel; x: Cell<number>; queue: WaitQueue; srcu: Srcu }
+  const parent = async ({ kernel, x, queue, srcu }: Shared): Promise<void> => {
+    await x.update((held) => held + 1)
+    kernel.spawn('child', () => srcu.read(() => queue.until(() => x.value > 2)))
+  }
+  const scenario: Scenario<Shared> = {
+    setup: (kernel) => ({ kernel, x: kernel.cell('x', 0), queue: kernel.waitQueue('queue'), srcu: kernel.srcu('srcu') }),
+    tasks: { p: parent, q: parent, waker: async ({ x, queue, srcu }) => {
+      await x.update((held) => held + 1)
+      for (let i = 0; i < 3; i++) await queue.wakeOne()
+      await srcu.synchronize()
+    } },
+  }
+  const make = (): Engine => new Engine(scenario as Scenario, { lockdep: false, trylockWrites: false, maxSteps: 10_000, kind: undefined })
+  const did = ({ trace, taskNames }: Engine): string[] => trace.events.map(({ task, kind, name, way, after }) => `${taskNames[task] ?? '?'}: ${kind} ${name} ${way} after ${after.length}`)
+  const engine = make()
+  for (let walk = 0; walk < 200; walk++) {
+    const { end } = await engine.run(new RandomWalk(new Random(walk)), { record: true })
+    const other = make()
+    const again = await other.run(new Retrace(other.taskNames, named(engine.choices, engine.taskNames)), { record: true })
+    expect([again.end, did(other)], `walk ${walk}`).toEqual([end, did(engine)])
   }
 })
 

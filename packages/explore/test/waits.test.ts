@@ -24,6 +24,11 @@ const COUNTED: readonly Row[] = [
   ...rows('synchronize', (n) => w.synchronize(n, 1), [3, 9, 27, 81]),
   // Two in an order, and where each is in the section, without going back: 2 * 6.
   ['synchronize twice', () => w.synchronize(1, 2), 12],
+  ...rows('spin_trylock under a holder', w.spinTryLock, [1, 1, 1]),
+  ...rows('down_read_trylock under a writer', (n) => w.rwTryLock(n, 'write', (lock) => lock.tryLockRead()), [1, 1, 1]),
+  ...rows('down_write_trylock under a reader', (n) => w.rwTryLock(n, 'read', (lock) => lock.tryLockWrite()), [1, 1, 1]),
+  // Two that succeed are ordered, as failed ones are not; then the first is given back before the second is taken, or after it.
+  ['down_read_trylock beside a reader', () => w.rwTryLock(2, 'read', async (lock) => { if (await lock.tryLockRead()) await lock.unlockRead() }), 4],
   // Only the order in which they are queued, and where the flush is in it.
   ...rows('workQueue', w.workQueue, [1, 2, 3, 4].map((n) => factorial(n + 1))),
 ]

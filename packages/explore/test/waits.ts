@@ -1,4 +1,4 @@
-import type { Cell, Completion, Kernel, SeqCount, Srcu, WaitQueue, WorkQueue } from '@mmu-notifier/kernel'
+import type { Cell, Completion, Kernel, RwSemaphore, SeqCount, SpinLock, Srcu, WaitQueue, WorkQueue } from '@mmu-notifier/kernel'
 import { program } from './programs.ts'
 
 /** Small programs around one primitive that waits, whose traces can be counted by hand. */
@@ -53,6 +53,28 @@ export const synchronize = (readers: number, synchronizers: number): Program =>
     (kernel: Kernel) => kernel.srcu('srcu'),
     ...times(readers, () => (srcu: Srcu) => srcu.read(async () => undefined)),
     ...times(synchronizers, () => (srcu: Srcu) => srcu.synchronize()),
+  )
+
+/** Setup holds the lock, so n trylocks fail, and commute. */
+export const spinTryLock = (n: number): Program =>
+  program(
+    async (kernel: Kernel) => {
+      const lock = kernel.spinLock('lock')
+      await lock.lock()
+      return lock
+    },
+    ...times(n, () => async (lock: SpinLock) => { await lock.tryLock() }),
+  )
+
+/** As {@link spinTryLock}, with a lock that setup holds for read or write. */
+export const rwTryLock = (n: number, held: 'read' | 'write', tries: (lock: RwSemaphore) => Promise<unknown>): Program =>
+  program(
+    async (kernel: Kernel) => {
+      const lock = kernel.rwSemaphore('lock')
+      await (held === 'read' ? lock.lockRead() : lock.lockWrite())
+      return lock
+    },
+    ...times(n, () => async (lock: RwSemaphore) => { await tries(lock) }),
   )
 
 /** Each of n queues one item; one more flushes. */
