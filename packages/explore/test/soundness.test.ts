@@ -60,6 +60,19 @@ const wakesOnce = (): Program =>
     ({ queue, x }) => queue.until(() => x.value !== 0),
   )
 
+/** A wake-up that a race is reversed for may be explored from there already, in all its ways. */
+const wakesAgain = (): Program =>
+  program(
+    (kernel: Kernel) => ({ queue: kernel.waitQueue('queue'), x: kernel.cell('x', 0), never: kernel.cell('never', 0) }),
+    ({ x }) => x.write(3),
+    ({ queue, never }) => queue.until(() => never.value !== 0),
+    async ({ queue }) => {
+      await queue.wakeAll()
+      await queue.wakeOne()
+    },
+    async ({ x }) => { await x.update((held) => held + 2) },
+  )
+
 /** A task that was spawned by one that has done nothing yet comes after what its grandparent did. */
 const grandchild = (): Program =>
   program(
@@ -97,6 +110,7 @@ test.each([
   ['a race is reversed for what comes after it', lateTail, 24],
   ['a task never begins', neverBegins, 2],
   ['one of two sleepers is woken', wakesOnce, 11],
+  ['a sleeper is woken twice', wakesAgain, 8],
   ['a grandchild', grandchild, 4],
   ['an object that only some executions have', madeOnTheWay, 2],
 ] as const)('every execution once: %s', async (_name, make, expected) => {
@@ -109,6 +123,10 @@ test.each([
 
 test('an execution that is given up has races, too: of those who wait for a lock in it', async () => {
   expect(await disagreement(459)).toBeUndefined()
+})
+
+test('a wake-up is planned in certain ways, and then in any', async () => {
+  for (const seed of [4635, 5414]) expect(await disagreement(seed, { shape: SHAPES['wakeone'] ?? expect.unreachable(), limit: 2000 })).toBeUndefined()
 })
 
 test('who failed a trylock that counts as a write does not make way for who waits for the lock', async () => {
