@@ -54,7 +54,14 @@ export class RaceCheck {
   spawned(id: number, maker: number): void {
     if (id >= this.#width) this.#widen(Math.max(id + 1, 2 * this.#width))
     const width = this.#width
+    this.#passes(maker)
     this.#tasks.copyWithin(id * width, maker * width, (maker + 1) * width)
+  }
+
+  /** What `task` has done so far, plain accesses after its last operation included, happens before what comes of this moment. */
+  #passes(task: number): void {
+    const at = task * this.#width + task
+    this.#tasks[at] = (this.#tasks[at] as number) + 1
   }
 
   created({ id }: Target): void {
@@ -74,6 +81,7 @@ export class RaceCheck {
   /** It is the end of task `joined` that it waited for. */
   joins(joined: number): void {
     const width = this.#width
+    this.#passes(joined)
     join(this.#tasks, this.#task * width, this.#tasks, joined * width, width)
   }
 

@@ -82,6 +82,28 @@ test('to look whether a completion is done is a plain access', async () => {
   expect((await explore(looks(false), { strategy: 'dpor' })).counterexample?.code).toBe('RACE')
 })
 
+test('what comes before a spawn, and what comes before the end that a join waits for, is ordered', async () => {
+  const family = (joins: boolean): Scenario =>
+    scenario({
+      setup: (kernel) => ({ x: kernel.cell('x', 0), y: kernel.cell('y', 0) }),
+      tasks: {
+        parent: async ({ x, y }, kernel) => {
+          x.value = 1
+          const child = kernel.spawn('child', async () => {
+            x.value++
+            await y.write(1)
+            x.value++
+          })
+          if (joins) await child.join()
+          else await y.read()
+          x.value++
+        },
+      },
+    }) as Scenario
+  expect((await explore(family(true), { strategy: 'dpor' })).report).toMatch(/^exhausted/)
+  expect((await explore(family(false))).counterexample?.code).toBe('RACE')
+})
+
 test('an order of locks seen in one execution is held against another, and the token says both', async () => {
   // Which lock comes first depends on who comes first, so no single execution sees both orders.
   const inversion = scenario({
