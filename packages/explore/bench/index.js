@@ -1,7 +1,7 @@
 /**
  * Ratios: how many times as many schedules of one program are run in the same CPU time as by `fc.scheduler()` of fast-check.
  *
- *     npm run build && npm run bench -w @mmu-notifier/explore            half a minute
+ *     npm run build && npm run bench -w @mmu-notifier/explore            about a minute
  *
  * All contestants run the same program (see toys.js), each in a process of its own, in turn. A ratio is taken between two runs next to each other in time; the
  * table shows the median over the rounds. Only ratios: times vary by machine. `user` CPU time, collector and compiler threads included.
@@ -99,7 +99,7 @@ for (const [i, { title, goal }] of CONTESTANTS.entries()) {
 for (const engine of ['promises', 'compiled']) {
   const all = at(`${engine}, all checks`)
   console.log(`\n${engine}: the order of locks costs ${ratio(at(`${engine}, no checks`), all).toFixed(2)}x`)
-  console.log(`${engine}: events, vector clocks and the race check cost ${ratio(all, at(`${engine}, all checks, plain accesses`)).toFixed(2)}x`)
+  console.log(`${engine}: vector clocks and the race check cost ${ratio(all, at(`${engine}, all checks, plain accesses`)).toFixed(2)}x`)
   console.log(`${engine}: helpers of helpers cost ${ratio(all, at(`${engine}, helpers of helpers`)).toFixed(2)}x (goal: at most 1.5x)`)
 }
 

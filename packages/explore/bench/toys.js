@@ -46,7 +46,7 @@ export const flat = {
   },
 }
 
-/** Under the lock there also is a plain counter: from its first access on, whole executions are recorded and every access is held to the others. @param {State} state */
+/** Under the lock there also is a plain counter: from its first access on, every operation moves clocks, and every access is held to the others. @param {State} state */
 async function consumePlain({ m, a, q, plain }) {
   for (let i = 0; i < ITEMS / 2; i++) {
     for (;;) {
