@@ -2,75 +2,27 @@ import {
   AGAIN,
   createKernel,
   objectOf,
-  operation,
   type Kernel,
-  type LockOrder,
   type Operation,
   type Scheduler,
   type SchedulerParts,
   type Target,
-  type Task,
 } from '@mmu-notifier/kernel'
 import { choiceOf, taskOf, wayOf, type Choice, type Director, type Outcome, type Situation } from './director.ts'
 import type { Event } from './event.ts'
 import { ExploredTask } from './explored-task.ts'
 import { AssumptionFailed, failureOf, type Failure } from './failure.ts'
+import type { ExecutionParts, Witness } from './execution-parts.ts'
 import type { Identities } from './identities.ts'
 import type { Clash, RaceCheck } from './races.ts'
 import { nondeterminism, type Recorder } from './recorder.ts'
+import { RELAX } from './relax.ts'
 import { stalemate } from './stalemate.ts'
-
-/** What an execution is given. */
-export interface ExecutionParts {
-  readonly director: Director
-  /** Choices to be made before the director is asked. */
-  readonly choices: readonly Choice[]
-  /** Keeps the events. Without it, what needs them ends the execution, see {@link Execution.needs}. */
-  readonly recorder: Recorder | undefined
-  /** Orders plain accesses. Without it, the first one ends the execution. */
-  readonly races: RaceCheck | undefined
-  readonly taskIds: Identities
-  readonly lockOrder: LockOrder | false
-  readonly maxSteps: number
-  /** Watches every start of an operation; throws what is wrong with it. */
-  readonly witness: Witness | undefined
-}
-
-/** Looks on where an operation starts. */
-export interface Witness {
-  /** Runs the body of a task. */
-  enter<T>(task: Task, body: () => T): T
-  /** The code that runs now starts an operation in the name of `task`. @returns what is wrong with that */
-  starts(task: Task, operation: Operation, target: Target): string | undefined
-  /** Places in the source, as `file:line`: the one that runs now, */
-  here?(): string | undefined
-  /** where the operation was started that `task` waits with, */
-  started?(task: ExploredTask): string | undefined
-  /** and where the running task awaits what is no operation. @param generator the compiled function that does, if it is one */
-  awaited?(generator: object | undefined): string | undefined
-}
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] extends readonly (infer Item)[] ? Item[] : T[K] }
 
 const NEVER = new Promise<never>(() => undefined)
 const LIVELOCK = 'tasks make each other try again for ever, or maxSteps is too low'
-
-/** What a task waits with at the end of a turn of a retry loop, see `Kernel.cpuRelax`. */
-interface Turn extends Target {
-  readonly recorder: Recorder
-  readonly races: RaceCheck | undefined
-  readonly task: ExploredTask
-}
-
-const RELAX: Operation<Turn, Event, undefined, void> = operation({
-  kind: 'relax',
-  access: 'none',
-  enabled: ({ recorder }, relax) => recorder.canRelax(relax),
-  perform({ recorder, races, task }, relax) {
-    for (const target of recorder.relaxed(relax)) races?.touch(target, 'read')
-    task.turn = relax.index + 1
-  },
-})
 
 /**
  * The scheduler of one execution: asks the director whose step is next and performs it. How a task is suspended where it starts an operation, and how it goes on, is
@@ -384,7 +336,7 @@ export abstract class Execution implements Scheduler {
     const ways = operation.ways === undefined ? 0 : operation.ways(target)
     const way = this.#way(ways, step)
     recorder?.begin(task, operation, target)
-    if (races) orders(races, task.id, operation, target, a)
+    races?.performs(task.id, operation, target, a)
     task.operation = undefined
     let value: unknown
     let threw = false
@@ -474,11 +426,4 @@ export abstract class Execution implements Scheduler {
       }
     }
   }
-}
-
-/** What is known of an operation before it is performed. */
-function orders(races: RaceCheck, id: number, { kind, access, changes }: Operation, target: Target, a: unknown): void {
-  races.begin(id)
-  if (access !== 'none') races.touch(target, changes?.(target.state, a) === false ? 'read' : access)
-  else if (kind === 'join') races.joins(target.id)
 }

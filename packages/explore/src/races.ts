@@ -1,4 +1,4 @@
-import type { Access, Target } from '@mmu-notifier/kernel'
+import type { Access, Operation, Target } from '@mmu-notifier/kernel'
 
 /** Two accesses of one object that nothing orders, at least one of them a write and at least one of them plain. */
 export interface Clash {
@@ -70,6 +70,13 @@ export class RaceCheck {
     rows.set(this.#rows)
     this.#rows = rows
     this.#objects = spread(this.#objects, this.#width, this.#width, rows.length * ROWS * this.#width)
+  }
+
+  /** Task `id` is about to perform an operation, of which so much is known before. */
+  performs(id: number, { kind, access, changes }: Operation, target: Target, a: unknown): void {
+    this.begin(id)
+    if (access !== 'none') this.touch(target, changes?.(target.state, a) === false ? 'read' : access)
+    else if (kind === 'join') this.joins(target.id)
   }
 
   /** Task `id` begins an operation. */

@@ -1,5 +1,5 @@
 import { objectOf, type Operation, type Target, type Task } from '@mmu-notifier/kernel'
-import type { Witness } from './execution.ts'
+import type { Witness } from './execution-parts.ts'
 import type { ExploredTask } from './explored-task.ts'
 import { siteOfGenerator } from './generator-site.ts'
 import { asyncHooks, type Storage } from './platform.ts'
