@@ -124,6 +124,7 @@ export default defineDriver({
     /** The chunk's notifier, with a reference of ours. */
     async function chunkAt(address) {
       const start = Math.floor(address / CHUNK) * CHUNK
+      await mm.notifiers.registerIntervals()
       const tree = await mm.notifiers.lockTree()
       try {
         const found = await tree.find(ops, address, address)
@@ -131,7 +132,9 @@ export default defineDriver({
           await found.get()
           return found
         }
-        return await mm.notifiers.insertAndGet({ start, last: start + CHUNK - 1 }, ops, { start })
+        const [made] = await tree.batch({ insert: [{ interval: { start, last: start + CHUNK - 1 }, ops, data: { start } }] })
+        await made.get()
+        return made
       } finally {
         await tree.unlock()
       }

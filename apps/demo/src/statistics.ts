@@ -45,7 +45,7 @@ export class Statistics {
     this.#kernel = kernel
     kernel.on('mmu_notifier:range_start', ({ event }) => { this.invalidations[event] = (this.invalidations[event] ?? 0) + 1 })
     kernel.on('mmu_notifier:invalidate', (notifier) => { this.#count(notifier, 'callbacks') })
-    kernel.on('mmu_notifier:retry', (notifier) => { this.#count(notifier, 'retries') })
+    kernel.on('mmu_notifier:read_retry', (notifier, _seq, retry) => { if (retry) this.#count(notifier, 'retries') })
     kernel.on('mmu_notifier:insert', (notifier) => { this.#count(notifier, 'inserted') })
     kernel.on('mmu_notifier:find', () => { this.find++ })
     kernel.on('mmu_notifier:get', () => { this.get++ })

@@ -1,9 +1,11 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import './trace.ts'
 
-export type { NotifiedMm } from './context.ts'
+export type { MmuNotifier, MmuNotifierOps } from './classic.ts'
 export { hex, type AddressRange, type Interval } from './interval.ts'
 export type { IntervalNotifier } from './notifier.ts'
-export type { IntervalNotifierOps, InvalidateEvent, InvalidateRange, InvalidateRequest } from './ops.ts'
+export { NotifiedMm, type NotifiedMmOptions } from './notified-mm.ts'
+export type { IntervalNotifierOps, InvalidateEvent, InvalidateFinish, InvalidateRange, InvalidateRequest } from './ops.ts'
+export { RULES, type Rule } from './rules.ts'
 export { NotifierSubscriptions } from './subscriptions.ts'
 export type { BatchRequest, Insertion, TreeReadLock, TreeView } from './tree-lock.ts'

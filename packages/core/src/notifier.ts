@@ -1,11 +1,11 @@
-import { MmuNotifierError, type Cell } from '@mmu-notifier/kernel'
-import type { Context } from './context.ts'
+import type { Cell, Memory } from '@mmu-notifier/kernel'
+import { planned, type Entry, type Phase, type Place, type Removal } from './entry.ts'
 import { hex, without, type AddressRange, type Interval } from './interval.ts'
+import type { Operations } from './operations.ts'
 import type { IntervalNotifierOps } from './ops.ts'
-import type { Entry, Phase } from './protocol.ts'
 
 /**
- * One registered interval of one driver, counted. `insert` gives the first reference, the owner's; `find` gives none: `get()` before the
+ * One registered interval of one driver, counted. `start` and `last` are what callbacks come for; `TreeView.update` changes them when it is applied. `insert` gives the first reference, the owner's; `find` gives none: `get()` before the
  * tree is unlocked. Linux: `struct mmu_interval_notifier`; the references are the thread's.
  */
 export interface IntervalNotifier<Data = unknown> extends Interval {
@@ -57,7 +57,7 @@ export interface IntervalNotifier<Data = unknown> extends Interval {
    * dying. Linux: `mmu_interval_notifier_remove()`.
    */
   remove(): Promise<void>
-  /** What `range` leaves of the interval: `[]`, `[left]`, `[right]` or `[left, right]`. */
+  /** What `range` leaves of the interval, as it will be when every update is applied: `[]`, `[left]`, `[right]` or `[left, right]`. Under the tree lock. */
   without(range: AddressRange): Interval[]
   /**
    * The owner gives the memory back: in `release`, or after `remove`. Any later use, by anybody, is a UAF error that names the interval.
@@ -67,124 +67,91 @@ export interface IntervalNotifier<Data = unknown> extends Interval {
 }
 
 export class Notifier<Data = unknown> implements IntervalNotifier<Data>, Entry {
-  readonly start: number
-  readonly last: number
   readonly ops: IntervalNotifierOps<Data>
   readonly data: Data
-  readonly #context: Context
+  readonly operations: Operations
+  readonly memory: Memory
   // What follows belongs to the protocol and changes in its critical sections only.
   readonly id: number
   readonly seq: Cell<number>
-  references = 1
+  readonly place: Cell<Place>
+  references: number
   phase: Phase = 'new'
+  removal: Removal | undefined
   seen = false
-  ownerLeaves = false
   handle = -1
-  freed = false
 
-  constructor(context: Context, id: number, interval: Interval, ops: IntervalNotifierOps<Data>, data: Data) {
-    this.#context = context
+  constructor(operations: Operations, id: number, interval: Interval, ops: IntervalNotifierOps<Data>, data: Data, references = 1) {
+    const { kernel, mm } = operations
+    const name = `[${hex(interval.start)}, ${hex(interval.last)}]`
+    this.operations = operations
     this.id = id
-    this.seq = context.kernel.cell(`seq of [${hex(interval.start)}, ${hex(interval.last)}]`, 0)
-    this.start = interval.start
-    this.last = interval.last
+    this.seq = kernel.cell(`seq of ${name}`, 1)
+    this.place = kernel.cell(`place of ${name}`, { start: interval.start, last: interval.last, updated: undefined })
+    this.memory = kernel.memory(`the notifier ${name} of ${mm.name}`)
+    this.references = references
     this.ops = ops
     this.data = data
   }
 
-  get context(): Context {
-    return this.#context
+  get start(): number {
+    return this.place.value.start
+  }
+
+  get last(): number {
+    return this.place.value.last
   }
 
   get dying(): boolean {
-    return this.phase === 'dying' || this.phase === 'dead' || this.phase === 'released'
+    return this.removal !== undefined
   }
 
   async readBegin(): Promise<number> {
-    const { kernel, lock, map, queue, protocol } = this.#used('readBegin')
-    map.acquire('write')
-    map.release()
-    const { seq, invalidating } = await lock.section(() => protocol.readBegin(this))
-    if (invalidating) {
-      kernel.trace('mmu_notifier:wait', this)
-      // Lock-free on purpose: who sees the new value early, while the deferred list is applied, touches nothing of it, and a later
-      // invalidation needs the spinlock, so it finds the whole tree.
-      await queue.until(() => protocol.seq.value !== seq)
-    }
-    return seq
+    return this.#used('readBegin').readBegin(this)
   }
 
-  readRetry(seq: number): Promise<boolean> {
-    return this.checkRetry(seq)
+  async readRetry(seq: number): Promise<boolean> {
+    return this.#used('readRetry').readRetry(this, seq)
   }
 
   async checkRetry(seq: number): Promise<boolean> {
-    const { kernel } = this.#used('readRetry')
-    const retry = (await this.seq.read()) !== seq || this.dying
-    if (retry) kernel.trace('mmu_notifier:retry', this)
-    return retry
+    return this.#used('checkRetry').readRetry(this, seq)
   }
 
   async setSeq(seq: number): Promise<void> {
-    this.assertAlive('setSeq')
-    await this.seq.write(seq)
+    await this.#used('setSeq').setSeq(this, seq)
   }
 
   async get(): Promise<void> {
-    const { lock, kernel, protocol } = this.#used('get')
-    await lock.section(() => { protocol.get(this) })
-    kernel.trace('mmu_notifier:get', this)
+    await this.#used('get').get(this)
   }
 
   async put(): Promise<void> {
-    const { lock, kernel, protocol, finish } = this.#used('put')
-    const released = await lock.section(() => protocol.put(this))
-    kernel.trace('mmu_notifier:put', this)
-    await finish(released)
+    await this.#used('put').put(this)
   }
 
   async removeDeferred(): Promise<void> {
-    const { lock, kernel, protocol, finish } = this.#used('removeDeferred')
-    const released = await lock.section(() => protocol.removeDeferred(this))
-    kernel.trace('mmu_notifier:remove_deferred', this)
-    await finish(released)
+    await this.#used('removeDeferred').removeDeferred(this)
   }
 
   async remove(): Promise<void> {
-    const { lock, kernel, map, queue, protocol, forget } = this.#used('remove')
-    kernel.mightSleep('remove')
-    map.acquire('write')
-    map.release()
-    kernel.trace('mmu_notifier:remove', this)
-    const period = await lock.section(() => protocol.remove(this))
-    // The period ends and the deferred list is applied in one section, so no look at the sequence falls between the two.
-    if (period !== undefined) await queue.until(() => protocol.seq.value !== period)
-    protocol.removed(this)
-    forget(this)
+    await this.#used('remove').remove(this)
   }
 
   without(range: AddressRange): Interval[] {
-    return without(this, range)
+    return without(planned(this), range)
   }
 
   free(): void {
-    this.#used('free')
-    this.freed = true
+    this.memory.free()
   }
 
-  /** @throws UAF when the notifier was freed */
   assertAlive(by: string): void {
-    if (!this.freed) return
-    const { kernel, owner } = this.#context
-    throw new MmuNotifierError('UAF', `UAF  ${by} by task ${kernel.current.name} uses the notifier ${this.#name} of ${owner.name} after it was freed`)
+    this.memory.use(by)
   }
 
-  get #name(): string {
-    return `[${hex(this.start)}, ${hex(this.last)}]`
-  }
-
-  #used(by: string): Context {
-    this.assertAlive(by)
-    return this.#context
+  #used(by: string): Operations {
+    this.memory.use(by)
+    return this.operations
   }
 }

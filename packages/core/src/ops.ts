@@ -48,6 +48,9 @@ export interface InvalidateRange extends AddressRange {
   within(interval: Interval): Interval
 }
 
+/** The second pass of a callback: waits until the device has stopped using what the first one took from it. Linux: `invalidate_finish`. */
+export type InvalidateFinish = () => Promise<void>
+
 /**
  * What a driver hands in with its intervals. Its identity is also the driver's: `find` returns only notifiers with the same ops. Linux:
  * `struct mmu_interval_notifier_ops`.
@@ -72,15 +75,20 @@ export interface IntervalNotifierOps<Data = unknown> {
    *
    * It may sleep if the range is blockable. It must not wait for a sequence (`readBegin`, `remove`, `synchronize`), read CPU page tables,
    * allocate with direct reclaim, or take a lock that is held elsewhere around any of those.
+   *
+   * To let several devices work at once, only start the flush in step 3, and return a function that waits for it: all of them are called when every callback has returned,
+   * and before the CPU mapping changes; also when one has refused. Steps 1, 2 and 4 stay here. Linux: `invalidate_start`, its finish object, and `invalidate_finish`.
    * @returns false only when the range is not blockable and nothing was done
    */
-  invalidate(notifier: IntervalNotifier<Data>, range: InvalidateRange, seq: number): Promise<boolean>
+  invalidate(notifier: IntervalNotifier<Data>, range: InvalidateRange, seq: number): Promise<boolean | InvalidateFinish>
   /**
    * The notifier is out of the tree, its last callback has returned and its last reference is gone: free what hangs on it. Called exactly
    * once, but never for a notifier that `remove()` removed.
    *
    * It runs in the context of whoever was last: the caller of `put`, the unlocker of the tree, or the task whose invalidation ended. So it
-   * must not take the user lock if the driver calls `put` under it, nor the mmap lock, and must not sleep for long.
+   * must not take the user lock if the driver calls `put` under it, nor the mmap lock, and must not sleep for long: or see {@link releaseInWorker}.
    */
   release?(notifier: IntervalNotifier<Data>): Promise<void> | void
+  /** `release` is run by a worker: it may lock, allocate and sleep as it likes. It comes later; `synchronize` waits for it all the same. */
+  readonly releaseInWorker?: boolean
 }

@@ -1,5 +1,6 @@
 import { IntervalTree } from '@mmu-notifier/interval-tree'
 import { MmuNotifierError } from '@mmu-notifier/kernel'
+import { DYING, planned, type Applied, type Batch, type Entry, type Word } from './entry.ts'
 import { hex, type AddressRange, type Interval } from './interval.ts'
 
 /*
@@ -22,7 +23,10 @@ import { hex, type AddressRange, type Interval } from './interval.ts'
  * The sequence numbers (S = `seq` of the address space, s = that of a notifier; s is always odd, so an even S never equals one):
  *
  *   a range starts and hits an interval, or the tree is locked      S |= 1
- *   invalidate callback: setSeq, under the user lock                s = S
+ *   invalidate callback: setSeq, under the user lock                s = S, unless dying
+ *   an insert or an update while S is odd                           s = S: what runs now may concern it, and will not call it
+ *   an insert while S is even                                       s = S - 1, or as above if anything runs, which makes S odd
+ *   a removal                                                       s = dying, for ever: nobody tells its readers any more
  *   the last range ends while S is odd                              S += 1, the deferred list is applied, all waiters wake
  *
  * Reader and invalidation of the same interval, L being the user lock:
@@ -38,92 +42,64 @@ import { hex, type AddressRange, type Interval } from './interval.ts'
  *
  *   Required at the crossing: either the reader's section under L comes first, and the callback unmaps what it programmed, or the callback's comes
  *   first, and readRetry is true. A reader that begins after the callback waits for the end, because what it would read is in flux and no further callback would tell it.
+ *
+ * Removal and the walk of an invalidation that has begun:
+ *
+ *   whoever removes                                 invalidation
+ *                                                   start: S |= 1, the first interval
+ *   S is odd: s = dying, deferred                     callback of each, outside of the spinlock: it may still come to the dying one
+ *   remove: wait until S is not what it was         end, if it is the last: S += 1; erase in the same section; wake
+ *   the memory is the owner's                       release of what was removed otherwise, when its last reference has gone
+ *
+ *   Required at the crossing: between the step to odd and the step to even the tree does not change, so the walk needs no lock; and who sees S even sees the tree without the
+ *   interval, so no later walk finds it.
  */
 
-/** Where an interval is in its life. Callbacks may come in `live` and `dying`; find returns `pending` and `live`. */
-export type Phase =
-  | 'new' // not handed to the protocol yet
-  | 'pending' // insert deferred; not in the tree
-  | 'live' // in the tree
-  | 'dying' // removal deferred; in the tree, unless it was pending before
-  | 'dead' // not in the tree; released when the last reference goes
-  | 'released' // ops.release was or is about to be called, or remove() has returned
-
-/** What the protocol keeps of a notifier; it changes in sections only (but for `seq`, see above). */
-export interface Entry extends Interval {
-  /** Order of registration. */
-  readonly id: number
-  readonly ops: unknown
-  readonly seq: { value: number }
-  references: number
-  phase: Phase
-  /** `find` has returned it while it was pending: who locks the tree may still look at it. */
-  seen: boolean
-  /** The deferred removal gives the owner's reference back. */
-  ownerLeaves: boolean
-  /** In the tree; negative outside of it. */
-  handle: number
-  /** Throws UAF for an entry whose memory was given back. */
-  assertAlive(by: string): void
-}
-
-export interface Batch<E extends Entry> {
-  readonly remove: readonly E[]
-  readonly insert: readonly E[]
-}
-
-/** What the end of a frozen period has done. */
-export interface Applied<E extends Entry> {
-  /** The deferred list, in the order in which it was queued. */
-  readonly applied: readonly E[]
-  readonly released: readonly E[]
-}
-
 export class Protocol<E extends Entry = Entry> {
-  readonly seq: { value: number }
+  readonly seq: Word<number>
+  /** Grows with every change of the tree: who walks it reads this before each step, so that a change under a walker is a conflict of two accesses. */
+  readonly version: Word<number>
   active = 0
-  readonly #tree = new IntervalTree(4)
+  readonly tree: IntervalTree = new IntervalTree(4)
   /** By handle of the tree. */
-  readonly #entries: (E | undefined)[] = []
-  /** Entries in `pending` or `dying`, in the order in which they were queued. Empty whenever `seq` is even. */
-  #deferred: E[] = []
+  readonly entries: (E | undefined)[] = []
+  /** What was asked for while the tree was frozen, in that order: entries in `pending` or `dying`, and those with an update. Empty whenever `seq` is even. */
+  deferred: E[] = []
+  /** Entries whose removal was asked for by `put` or `removeDeferred`, and whose release has not returned. */
+  readonly leaving: Set<E> = new Set<E>()
 
-  /** @param seq the sequence number's cell: who waits for the end of a period looks at it without the spinlock. Even. */
-  constructor(seq: { value: number } = { value: 2 }) {
+  /**
+   * @param seq the sequence number: who waits for the end of a period looks at it without the spinlock. Even.
+   * @param version of the tree
+   */
+  constructor(seq: Word<number> = { value: 2 }, version: Word<number> = { value: 0 }) {
     this.seq = seq
+    this.version = version
   }
 
   get frozen(): boolean {
-    return (this.seq.value & 1) === 1
-  }
-
-  /** Intervals in the tree. */
-  get size(): number {
-    return this.#tree.size
-  }
-
-  get deferred(): readonly E[] {
-    return this.#deferred
+    return this.seq.value % 2 !== 0
   }
 
   /** A range starts. @returns the first entry that it hits, which makes the tree stay as it is until the range ends */
   start(range: AddressRange): E | undefined {
     this.active++
-    const handle = this.#tree.findFirst(range.start, range.end - 1)
+    const handle = this.tree.findFirst(range.start, range.end - 1)
     if (handle < 0) return undefined
-    this.#freeze()
-    return this.#entries[handle]
+    this.freeze()
+    return this.entries[handle]
   }
 
   /** The tree is locked for read: like a range that hit something, but nobody is called. */
   lockTree(): void {
     this.active++
-    this.#freeze()
+    this.freeze()
   }
 
   /** The next entry of a walk. Without the spinlock: the walker has frozen the tree. */
   next(entry: E, range: AddressRange): E | undefined {
-    return this.#entries[this.#tree.findNext(entry.handle, range.start, range.end - 1)]
+    if (entry.handle < 0) throw new MmuNotifierError('CORRUPT', `CORRUPT  a walk stands on ${describe(entry)}, which has left the tree`)
+    return this.entries[this.tree.findNext(entry.handle, range.start, range.end - 1)]
   }
 
   /**
@@ -134,28 +110,20 @@ export class Protocol<E extends Entry = Entry> {
   end(): Applied<E> | undefined {
     this.active--
     if (this.active > 0 || !this.frozen) return undefined
-    this.seq.value++
-    const applied = this.#deferred
-    this.#deferred = []
-    const released: E[] = []
-    for (const entry of applied) {
-      entry.assertAlive('the end of the last invalidation')
-      if (entry.phase === 'pending') this.#enter(entry)
-      else this.#leave(entry, released)
-    }
-    return { applied, released }
+    this.thaw()
+    return this.apply()
   }
 
   insert(entry: E): void {
     if (this.active === 0) {
-      this.#enter(entry)
-      entry.seq.value = this.seq.value - 1
+      this.enter(entry)
+      entry.seq.value = this.before(this.seq.value)
       return
     }
-    if (this.frozen) this.#defer(entry, 'pending')
+    if (this.frozen) this.defer(entry, 'pending')
     else {
-      this.#freeze()
-      this.#enter(entry)
+      this.freeze()
+      this.enter(entry)
     }
     entry.seq.value = this.seq.value
   }
@@ -176,25 +144,29 @@ export class Protocol<E extends Entry = Entry> {
     entry.references--
     if (entry.references > 0) return []
     const released: E[] = []
-    if (entry.phase === 'dead') this.#release(entry, released)
-    else if (entry.phase !== 'dying') this.#retire(entry, released)
+    if (entry.phase === 'dead') this.release(entry, released)
+    else if (entry.phase !== 'dying') {
+      entry.removal = 'put'
+      this.retire(entry, released)
+    }
     return released
   }
 
   /** @returns what is to be released now */
   removeDeferred(entry: E): E[] {
-    this.#assertNotDying(entry)
-    entry.ownerLeaves = true
+    this.assertNotDying(entry)
     const released: E[] = []
-    this.#retire(entry, released)
+    entry.removal = 'deferred'
+    this.retire(entry, released)
     return released
   }
 
   /** @returns the period that has to end before the entry is out of reach, if any */
   remove(entry: E): number | undefined {
-    this.#assertNotDying(entry)
+    this.assertNotDying(entry)
     if (entry.references !== 1) throw new MmuNotifierError('EBUSY', `remove of ${describe(entry)}: ${entry.references - 1} other references are held`)
-    this.#retire(entry, [])
+    entry.removal = 'sync'
+    this.retire(entry, [])
     return entry.phase === 'dying' ? this.seq.value : undefined
   }
 
@@ -205,33 +177,37 @@ export class Protocol<E extends Entry = Entry> {
   }
 
   /** All or nothing: whatever cannot be done is found before anything is queued. @returns what is to be released now */
-  batch({ remove, insert }: Batch<E>): E[] {
-    if (new Set(remove).size !== remove.length) throw new TypeError('a batch removes a notifier twice')
-    for (const entry of remove) this.#assertNotDying(entry)
+  batch({ remove = [], update = [], insert = [] }: Batch<E>): E[] {
+    const concerned = [...remove, ...update.map(({ entry }) => entry)]
+    if (new Set(concerned).size !== concerned.length) throw new TypeError('a batch removes or updates a notifier twice')
+    for (const entry of concerned) this.assertNotDying(entry)
     const released: E[] = []
     // Removals first, so that the halves of an interval never lie beside it in the tree.
     for (const entry of remove) {
-      entry.ownerLeaves = true
-      this.#retire(entry, released)
+      entry.removal = 'deferred'
+      this.retire(entry, released)
     }
+    for (const { entry, interval } of update) this.update(entry, interval, released)
     for (const entry of insert) this.insert(entry)
     return released
   }
 
   /**
    * The first entry of `ops` that overlaps [start, last], in order of (start, registration), after `after`. As if every operation that was
-   * called had been applied: what is dying is skipped, what is pending is seen.
+   * called had been applied: what is dying is skipped, what is pending is seen, what is updated is where it will be.
    */
   find(ops: unknown, start: number, last: number, after?: E): E | undefined {
     let best: E | undefined
-    for (let handle = this.#tree.findFirst(start, last); handle >= 0; handle = this.#tree.findNext(handle, start, last)) {
-      const entry = this.#entries[handle]
-      if (entry?.ops !== ops || entry?.phase !== 'live' || (after && !precedes(after, entry))) continue
+    for (let handle = this.tree.findFirst(start, last); handle >= 0; handle = this.tree.findNext(handle, start, last)) {
+      const entry = this.entries[handle]
+      if (entry?.ops !== ops || entry?.phase !== 'live' || entry.place.value.updated || (after && !precedes(after, entry))) continue
       best = entry
       break
     }
-    for (const entry of this.#deferred) {
-      if (entry.phase !== 'pending' || entry.ops !== ops || entry.start > last || entry.last < start) continue
+    for (const entry of this.deferred) {
+      if (entry.phase === 'dying' || entry.ops !== ops) continue
+      const at = planned(entry)
+      if (at.start > last || at.last < start) continue
       if ((!after || precedes(after, entry)) && (!best || precedes(entry, best))) best = entry
     }
     if (best?.phase === 'pending') best.seen = true
@@ -239,62 +215,122 @@ export class Protocol<E extends Entry = Entry> {
   }
 
   /** Written only when it changes: who walks a frozen tree reads it without the spinlock. */
-  #freeze(): void {
-    if (!this.frozen) this.seq.value |= 1
+  protected freeze(): void {
+    if (!this.frozen) this.seq.value++
+  }
+
+  /** A period ends. */
+  protected thaw(): void {
+    this.seq.value++
+  }
+
+  /** The odd number that no period will have until the counter has gone all the way round. */
+  protected before(seq: number): number {
+    return seq - 1
+  }
+
+  /** Makes the changes that waited for the end of the period. */
+  protected apply(): Applied<E> {
+    const applied = this.deferred
+    this.deferred = []
+    const released: E[] = []
+    for (const entry of applied) {
+      entry.assertAlive('the end of the last invalidation')
+      if (entry.phase === 'pending') this.enter(entry)
+      else if (entry.phase === 'dying') this.leave(entry, released)
+      else this.move(entry)
+    }
+    return { applied, released }
   }
 
   /** Makes the entry leave the tree: now, or with the deferred list. */
-  #retire(entry: E, released: E[]): void {
+  protected retire(entry: E, released: E[]): void {
+    if (entry.removal !== 'sync') this.leaving.add(entry)
     if (entry.phase === 'pending' && !entry.seen) {
       // Nobody can know of it, so nothing has to be waited for.
-      this.#deferred = this.#deferred.filter((other) => other !== entry)
-      this.#bury(entry, released)
-    } else if (entry.phase === 'pending') entry.phase = 'dying'
-    else if (this.frozen) this.#defer(entry, 'dying')
-    else this.#leave(entry, released)
+      this.deferred = this.deferred.filter((other) => other !== entry)
+      this.bury(entry, released)
+    } else if (this.frozen) this.defer(entry, 'dying')
+    else this.leave(entry, released)
+    // For ever: once it has left the tree nobody tells its readers any more.
+    entry.seq.value = DYING
   }
 
-  #defer(entry: E, phase: 'pending' | 'dying'): void {
-    entry.phase = phase
-    this.#deferred.push(entry)
-  }
-
-  #enter(entry: E): void {
-    entry.handle = this.#tree.insert(entry.start, entry.last)
-    this.#entries[entry.handle] = entry
-    entry.phase = 'live'
-  }
-
-  #leave(entry: E, released: E[]): void {
-    if (entry.handle >= 0) {
-      this.#tree.remove(entry.handle)
-      this.#entries[entry.handle] = undefined
-      entry.handle = -1
+  /** The tree is frozen, since only who has locked it updates. An empty interval gets no notification, so it leaves. */
+  protected update(entry: E, interval: Interval, released: E[]): void {
+    if (interval.start > interval.last) {
+      entry.removal = 'deferred'
+      this.retire(entry, released)
+      return
     }
-    this.#bury(entry, released)
+    if (entry.phase === 'pending') entry.place.value = { ...interval, updated: undefined }
+    else {
+      const { start, last } = entry.place.value
+      entry.place.value = { start, last, updated: interval }
+      this.defer(entry, 'live')
+    }
+    // As an insert: what runs now may concern what it gains, and will not call it.
+    entry.seq.value = this.seq.value
   }
 
-  #bury(entry: E, released: E[]): void {
+  /** Queues it, or changes what it is queued for. */
+  protected defer(entry: E, phase: 'pending' | 'live' | 'dying'): void {
+    entry.phase = phase
+    if (!this.deferred.includes(entry)) this.deferred.push(entry)
+  }
+
+  protected enter(entry: E): void {
+    const { start, last } = entry.place.value
+    entry.handle = this.tree.insert(start, last)
+    this.entries[entry.handle] = entry
+    entry.phase = 'live'
+    this.version.value++
+  }
+
+  protected move(entry: E): void {
+    const { updated } = entry.place.value
+    if (!updated) return
+    this.erase(entry)
+    entry.place.value = { ...updated, updated: undefined }
+    this.enter(entry)
+  }
+
+  protected leave(entry: E, released: E[]): void {
+    this.erase(entry)
+    this.bury(entry, released)
+  }
+
+  protected erase(entry: E): void {
+    if (entry.handle < 0) return
+    this.tree.remove(entry.handle)
+    this.entries[entry.handle] = undefined
+    entry.handle = -1
+    this.version.value++
+  }
+
+  protected bury(entry: E, released: E[]): void {
     entry.phase = 'dead'
-    if (entry.ownerLeaves) entry.references--
-    if (entry.references === 0) this.#release(entry, released)
+    if (entry.removal === 'deferred') entry.references--
+    if (entry.references === 0 && entry.removal !== 'sync') this.release(entry, released)
   }
 
-  #release(entry: E, released: E[]): void {
+  protected release(entry: E, released: E[]): void {
     entry.phase = 'released'
     released.push(entry)
   }
 
-  #assertNotDying(entry: E): void {
+  protected assertNotDying(entry: E): void {
     if (entry.phase === 'pending' || entry.phase === 'live') return
     throw new MmuNotifierError('ENOENT', `${describe(entry)} is being removed already`)
   }
 }
 
 function precedes(a: Entry, b: Entry): boolean {
-  return a.start < b.start || (a.start === b.start && a.id < b.id)
+  const [x, y] = [planned(a).start, planned(b).start]
+  return x < y || (x === y && a.id < b.id)
 }
 
 function describe(entry: Entry): string {
-  return `the notifier [${hex(entry.start)}, ${hex(entry.last)}]`
+  const { start, last } = planned(entry)
+  return `the notifier [${hex(start)}, ${hex(last)}]`
 }

@@ -10,10 +10,18 @@ declare module '@mmu-notifier/kernel' {
     'mmu_notifier:range_end': [range: InvalidateRange, subscriptions: NotifierSubscriptions]
     /** A callback is about to be called. */
     'mmu_notifier:invalidate': [notifier: IntervalNotifier, range: InvalidateRange]
+    /** It has returned; `done` is false when it refused. */
+    'mmu_notifier:invalidated': [notifier: IntervalNotifier, range: InvalidateRange, done: boolean]
+    /** Every callback, and its second pass, has returned: the caller may change the page tables. Or one has refused, and nothing was started. */
+    'mmu_notifier:range_started': [range: InvalidateRange, subscriptions: NotifierSubscriptions, done: boolean]
+    'mmu_notifier:tree_lock': [subscriptions: NotifierSubscriptions]
+    'mmu_notifier:tree_unlock': [subscriptions: NotifierSubscriptions]
+    /** A reader has its number; it has waited if it had to. */
+    'mmu_notifier:read_begin': [notifier: IntervalNotifier, seq: number]
+    'mmu_notifier:read_retry': [notifier: IntervalNotifier, seq: number, retry: boolean]
+    'mmu_notifier:set_seq': [notifier: IntervalNotifier, seq: number]
     /** A reader waits for the period to end. */
     'mmu_notifier:wait': [notifier: IntervalNotifier]
-    /** A reader learns that it has to start again. */
-    'mmu_notifier:retry': [notifier: IntervalNotifier]
     'mmu_notifier:insert': [notifier: IntervalNotifier]
     'mmu_notifier:find': [found: IntervalNotifier | undefined, start: number, last: number]
     /** A reference was taken. */
@@ -21,6 +29,8 @@ declare module '@mmu-notifier/kernel' {
     /** A reference was given back; if it was the last, the release follows, now or at the end of the period. */
     'mmu_notifier:put': [notifier: IntervalNotifier]
     'mmu_notifier:remove': [notifier: IntervalNotifier]
+    /** `remove` is about to return. */
+    'mmu_notifier:removed': [notifier: IntervalNotifier]
     'mmu_notifier:remove_deferred': [notifier: IntervalNotifier]
     /** Queued as one unit. */
     'mmu_notifier:batch': [removed: readonly IntervalNotifier[], inserted: readonly IntervalNotifier[]]

@@ -1,7 +1,7 @@
 import { LockdepError, type Task } from '@mmu-notifier/kernel'
-import type { Context } from './context.ts'
 import { checkInterval, type Interval } from './interval.ts'
-import { Notifier, type IntervalNotifier } from './notifier.ts'
+import type { IntervalNotifier, Notifier } from './notifier.ts'
+import type { Operations } from './operations.ts'
 import type { IntervalNotifierOps } from './ops.ts'
 
 /** One interval to insert; `data` may be left out where the ops hang nothing on their notifiers. */
@@ -14,6 +14,8 @@ export type Insertion<Data = unknown> = {
 export interface BatchRequest<Data = unknown> {
   /** Made dying now; as in `removeDeferred` each gives its owner's reference back when it has left the tree. */
   readonly remove?: readonly IntervalNotifier<Data>[]
+  /** The same notifiers with other intervals: see {@link TreeView.update}. */
+  readonly update?: readonly { readonly notifier: IntervalNotifier<Data>; readonly interval: Interval }[]
   /** In effect, for a reader, after its next `readBegin`. */
   readonly insert?: readonly Insertion<Data>[]
 }
@@ -32,11 +34,17 @@ export interface TreeView {
   findNext<Data>(after: IntervalNotifier<Data>, start: number, last: number): Promise<IntervalNotifier<Data> | undefined>
   /**
    * Removes and inserts as one unit: queued in one critical section, applied in one at the end of the last invalidation or tree lock.
-   * ENOENT when one to be removed is dying already, EINVAL when the address space has no users left, RangeError for an interval that is
+   * ENOENT when one to be removed or updated is dying already, EINVAL when the address space has no users left or has had no interval yet, RangeError for an interval that is
    * none; then nothing was queued. Never blocks.
    * @returns the inserted notifiers, in order, one reference (the owner's) each
    */
   batch<Data>(request: BatchRequest<Data>): Promise<IntervalNotifier<Data>[]>
+  /**
+   * Gives the notifier another interval: a batch of that alone. It keeps its identity and references. Callbacks come for the old interval until it is applied; whoever reads
+   * goes on after his next `readBegin`, when it is. The last of several wins. An empty interval (`start > last`) gets no notification, so it is a removal. ENOENT when it is
+   * dying. The caller orders its own updates, puts and removals of one notifier, by the user lock say. Linux: the thread's `mmu_interval_notifier_update()`.
+   */
+  update<Data>(notifier: IntervalNotifier<Data>, interval: Interval): Promise<void>
 }
 
 /** The read side of the tree lock. It freezes the tree and blocks nobody, but removals, and releases with them, wait for its end. */
@@ -47,55 +55,47 @@ export interface TreeReadLock extends TreeView {
 }
 
 export class Tree implements TreeReadLock {
-  readonly #context: Context
+  readonly #operations: Operations
   readonly #task: Task
   #ended = false
 
-  constructor(context: Context) {
-    this.#context = context
-    this.#task = context.kernel.current
+  constructor(operations: Operations) {
+    this.#operations = operations
+    this.#task = operations.kernel.current
   }
 
   async find<Data>(ops: IntervalNotifierOps<Data>, start: number, last: number): Promise<IntervalNotifier<Data> | undefined> {
-    return this.#find(ops, start, last)
+    return this.#find('find', ops, start, last)
   }
 
   async findNext<Data>(after: IntervalNotifier<Data>, start: number, last: number): Promise<IntervalNotifier<Data> | undefined> {
-    return this.#find(after.ops, start, last, after as Notifier<Data>)
+    return this.#find('findNext', after.ops, start, last, after as Notifier<Data>)
   }
 
-  async #find<Data>(ops: IntervalNotifierOps<Data>, start: number, last: number, after?: Notifier<Data>): Promise<Notifier<Data> | undefined> {
-    const { kernel, lock, protocol } = this.#locked('find')
-    checkInterval({ start, last })
-    const found = (await lock.section(() => protocol.find(ops, start, last, after as Notifier | undefined))) as Notifier<Data> | undefined
-    kernel.trace('mmu_notifier:find', found, start, last)
-    return found
-  }
-
-  async batch<Data>(request: BatchRequest<Data>): Promise<IntervalNotifier<Data>[]> {
-    const context = this.#locked('batch')
-    const remove = (request.remove ?? []) as Notifier<Data>[]
-    for (const notifier of remove) {
-      notifier.assertAlive('batch')
-      if (notifier.context !== context) throw new LockdepError(`batch under the tree lock of ${context.owner.name} removes a notifier of ${notifier.context.owner.name}`)
+  async batch<Data>({ remove = [], update = [], insert = [] }: BatchRequest<Data>): Promise<IntervalNotifier<Data>[]> {
+    const operations = this.#locked('batch')
+    for (const notifier of remove) this.#own('batch', notifier as Notifier)
+    for (const { notifier, interval } of update) {
+      this.#own('batch', notifier as Notifier)
+      if (interval.start <= interval.last) checkInterval(interval)
     }
-    const insert = (request.insert ?? []).map(({ interval, ops, data }) => context.create(interval, ops, data as Data))
-    const { kernel, lock, protocol, register, finish } = context
-    const released = await lock.section(() => {
-      const now = protocol.batch({ remove: remove, insert: insert })
-      for (const notifier of insert) register(notifier)
-      return now
+    const inserted = insert.map(({ interval, ops, data }) => operations.create(interval, ops, data as Data))
+    await operations.batch({
+      remove: remove as Notifier[],
+      update: update.map(({ notifier, interval }) => ({ entry: notifier as Notifier, interval })),
+      insert: inserted,
     })
-    kernel.trace('mmu_notifier:batch', remove, insert)
-    await finish(released)
-    return insert
+    return inserted
+  }
+
+  async update<Data>(notifier: IntervalNotifier<Data>, interval: Interval): Promise<void> {
+    await this.batch({ update: [{ notifier, interval }] })
   }
 
   async unlock(): Promise<void> {
-    const { lock, map, protocol, wake } = this.#locked('unlock')
+    const operations = this.#locked('unlock')
     this.end()
-    map.release()
-    await wake(await lock.section(() => protocol.end()))
+    await operations.unlockTree()
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -107,12 +107,25 @@ export class Tree implements TreeReadLock {
     this.#ended = true
   }
 
-  #locked(by: string): Context {
-    const { kernel, owner } = this.#context
-    if (this.#ended) throw new LockdepError(`task ${kernel.current.name} calls ${by} on a tree lock of ${owner.name} that has ended`)
+  async #find<Data>(by: string, ops: IntervalNotifierOps<Data>, start: number, last: number, after?: Notifier<Data>): Promise<Notifier<Data> | undefined> {
+    const operations = this.#locked(by)
+    checkInterval({ start, last })
+    return (await operations.find(ops, start, last, after)) as Notifier<Data> | undefined
+  }
+
+  #own(by: string, notifier: Notifier): void {
+    notifier.assertAlive(by)
+    const { mm } = this.#operations
+    const theirs = notifier.operations.mm
+    if (theirs !== mm) throw new LockdepError(`task ${this.#task.name} calls ${by} under the tree lock of ${mm.name} for a notifier of ${theirs.name}`)
+  }
+
+  #locked(by: string): Operations {
+    const { kernel, mm } = this.#operations
+    if (this.#ended) throw new LockdepError(`task ${kernel.current.name} calls ${by} on a tree lock of ${mm.name} that has ended`)
     if (kernel.current !== this.#task) {
-      throw new LockdepError(`task ${kernel.current.name} calls ${by} on a tree lock of ${owner.name} that task ${this.#task.name} holds`)
+      throw new LockdepError(`task ${kernel.current.name} calls ${by} on a tree lock of ${mm.name} that task ${this.#task.name} holds`)
     }
-    return this.#context
+    return this.#operations
   }
 }

@@ -1,11 +1,12 @@
 import { describe, expect, test } from 'vitest'
-import { Protocol, type Entry } from '../src/protocol.ts'
+import type { Entry } from '../src/entry.ts'
+import { Protocol } from '../src/protocol.ts'
 
 const ops = { name: 'ours' }
 
 let ids = 0
 function entry(start: number, last: number, of: unknown = ops): Entry {
-  return { id: ids++, start, last, ops: of, seq: { value: 0 }, references: 1, phase: 'new', seen: false, ownerLeaves: false, handle: -1, assertAlive: () => undefined }
+  return { id: ids++, place: { value: { start, last, updated: undefined } }, ops: of, seq: { value: 1 }, references: 1, phase: 'new', removal: undefined, seen: false, handle: -1, assertAlive: () => undefined }
 }
 
 function live(protocol: Protocol, start: number, last: number): Entry {
@@ -59,22 +60,22 @@ describe('the time lines of the specification', () => {
     const p = new Protocol()
     p.lockTree()
     const x = live(p, 0, 4095)
-    expect([x.phase, p.size]).toEqual(['pending', 0])
+    expect([x.phase, p.tree.size]).toEqual(['pending', 0])
     expect(p.remove(x)).toBeUndefined()
     expect(p.deferred).toEqual([])
     expect(p.end()).toEqual({ applied: [], released: [] })
-    expect(p.size).toBe(0)
+    expect(p.tree.size).toBe(0)
   })
 
   test('T4 ends where find begins: a deferred insert that was found stays until the tree thaws', () => {
     const p = new Protocol()
     p.lockTree()
     const [x, y, z] = [live(p, 0, 4095), live(p, 4096, 8191), live(p, 8192, 12287)]
-    for (const e of [x, y, z]) expect(p.find(ops, e.start, e.last)).toBe(e)
+    for (const e of [x, y, z]) expect(p.find(ops, e.place.value.start, e.place.value.last)).toBe(e)
     expect([p.remove(x), p.removeDeferred(y), p.put(z)]).toEqual([3, [], []])
     expect(p.find(ops, 0, 12287)).toBeUndefined()
     expect(p.end()).toEqual({ applied: [x, y, z], released: [y, z] })
-    expect(p.size).toBe(0)
+    expect(p.tree.size).toBe(0)
   })
 
   test('T5, T6: a deferred removal is still called, and leaves with the period', () => {
@@ -85,7 +86,7 @@ describe('the time lines of the specification', () => {
     expect(p.start({ start: 0, end: 1 })).toBe(x)
     expect(p.end()).toBeUndefined()
     expect(p.end()).toEqual({ applied: [x], released: [] })
-    expect([p.size, x.phase]).toEqual([0, 'dead'])
+    expect([p.tree.size, x.phase]).toEqual([0, 'dead'])
   })
 })
 
@@ -95,9 +96,9 @@ describe('references', () => {
     const x = live(p, 0, 4095)
     p.get(x)
     expect(p.put(x)).toEqual([])
-    expect(p.size).toBe(1)
+    expect(p.tree.size).toBe(1)
     expect(p.put(x)).toEqual([x])
-    expect([p.size, x.phase]).toEqual([0, 'released'])
+    expect([p.tree.size, x.phase]).toEqual([0, 'released'])
   })
 
   test('the last put of a frozen tree is deferred; release comes with the end of the period', () => {
@@ -105,7 +106,7 @@ describe('references', () => {
     const x = live(p, 0, 4095)
     p.lockTree()
     expect(p.put(x)).toEqual([])
-    expect([x.phase, p.size]).toEqual(['dying', 1])
+    expect([x.phase, p.tree.size]).toEqual(['dying', 1])
     expect(p.end()).toEqual({ applied: [x], released: [x] })
   })
 
@@ -179,7 +180,7 @@ describe('find and batch', () => {
     expect(p.start({ start: 0x2000, end: 0x2001 })).toBe(x)
     p.end()
     expect(p.end()).toEqual({ applied: [x, left, right], released: [x] })
-    expect([p.start({ start: 0x2000, end: 0x2001 }), p.size]).toEqual([right, 2])
+    expect([p.start({ start: 0x2000, end: 0x2001 }), p.tree.size]).toEqual([right, 2])
   })
 
   test('a batch that cannot be done does nothing', () => {
@@ -188,7 +189,7 @@ describe('find and batch', () => {
     p.lockTree()
     p.removeDeferred(b)
     expect(() => p.batch({ remove: [a, b], insert: [entry(0, 1)] })).toThrow('being removed already')
-    expect(() => p.batch({ remove: [a, a], insert: [] })).toThrow('removes a notifier twice')
+    expect(() => p.batch({ remove: [a, a], insert: [] })).toThrow('removes or updates a notifier twice')
     expect([a.phase, p.deferred.length]).toEqual(['live', 1])
   })
 })
@@ -204,5 +205,5 @@ test('even means thawed: no deferred operation, and the number never comes back'
     expect([p.frozen, p.deferred.length, p.active, seen.has(p.seq.value)]).toEqual([false, 0, 0, false])
     seen.add(p.seq.value)
   }
-  expect(p.size).toBe(100)
+  expect(p.tree.size).toBe(100)
 })

@@ -1,8 +1,8 @@
-import { hex, NotifierSubscriptions, type Interval, type IntervalNotifierOps } from '@mmu-notifier/core'
+import { hex, NotifiedMm, type Interval, type IntervalNotifierOps } from '@mmu-notifier/core'
 import { createKernel } from '@mmu-notifier/kernel'
 
 const kernel = createKernel()
-const notifiers = new NotifierSubscriptions(kernel, { name: 'mm', users: 1 })
+const { notifiers } = new NotifiedMm(kernel, 'mm')
 const show = ({ start, last }: Interval): string => `[${hex(start)}, ${hex(last)}]`
 const lock = kernel.mutex('driver.lock')
 

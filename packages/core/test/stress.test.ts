@@ -1,6 +1,6 @@
 import { createKernel, type Kernel } from '@mmu-notifier/kernel'
 import { expect, test } from 'vitest'
-import { NotifierSubscriptions, type IntervalNotifier, type IntervalNotifierOps, type InvalidateRange } from '../src/index.ts'
+import { NotifiedMm, type IntervalNotifier, type IntervalNotifierOps, type InvalidateRange } from '../src/index.ts'
 
 /*
  * A whole address space of PAGES pages in a few lines: `cpu[p]` is the frame of page p, a device copies entries into `device[p]` by the canonical loop, invalidators replace frames, one of them
@@ -21,7 +21,7 @@ interface Bugs {
 
 async function run(seed: number, bugs: Bugs): Promise<string[]> {
   const kernel: Kernel = createKernel({ preemption: { seed, probability: 0.4 } })
-  const notifiers = new NotifierSubscriptions(kernel, { name: 'mm', users: 1 })
+  const { notifiers } = new NotifiedMm(kernel, 'mm')
   const lock = kernel.mutex('driver.lock')
   const step = kernel.cell('page table', 0)
   const cpu = Array.from({ length: PAGES }, (_, page) => page)

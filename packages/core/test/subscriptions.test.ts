@@ -1,10 +1,10 @@
 import { createKernel, isMmuNotifierError, type Kernel } from '@mmu-notifier/kernel'
 import { expect, test } from 'vitest'
-import { NotifierSubscriptions, type IntervalNotifier, type IntervalNotifierOps, type InvalidateRange, type TreeView } from '../src/index.ts'
+import { NotifiedMm, RULES, type NotifierSubscriptions, type IntervalNotifier, type IntervalNotifierOps, type InvalidateRange, type TreeView } from '../src/index.ts'
 
 interface Rig {
   kernel: Kernel
-  mm: { name: string; users: number }
+  mm: NotifiedMm
   notifiers: NotifierSubscriptions
   log: string[]
   ops: IntervalNotifierOps
@@ -13,11 +13,11 @@ interface Rig {
 /** An address space with one driver that writes down what happens to it. */
 function rig(callback: (notifier: IntervalNotifier, range: InvalidateRange, seq: number) => Promise<boolean | undefined> = async () => true): Rig {
   const kernel = createKernel()
-  const mm = { name: 'mm', users: 1 }
+  const mm = new NotifiedMm(kernel, 'mm')
   const log: string[] = []
   return {
     kernel, mm, log,
-    notifiers: new NotifierSubscriptions(kernel, mm),
+    notifiers: mm.notifiers,
     ops: {
       async invalidate(notifier, range, seq) {
         log.push(`${range.event} ${notifier.start}..${notifier.last} within ${JSON.stringify(range.within(notifier))} seq ${seq}`)
@@ -191,8 +191,7 @@ test('an errno that a callback throws is not the errno of the invalidator', asyn
 test('the end of an address space: one release event, then no more inserts; what is registered stays until its owner removes it', async () => {
   const { notifiers, ops, log, mm } = rig()
   const notifier = await notifiers.insert({ start: 0, last: 4095 }, ops)
-  mm.users = 0
-  await notifiers.release()
+  await mm.mmput()
   expect(log).toEqual(['release 0..4095 within {"start":0,"last":4095} seq 3'])
   expect(await code(notifiers.insert({ start: 0, last: 1 }, ops))).toBe('EINVAL: mm has no users left: it takes no more intervals')
   await notifier.remove()
@@ -220,14 +219,16 @@ test('what the thread wants asserted', async () => {
   const { kernel, notifiers, ops } = rig()
   const tree = await notifiers.lockTree()
   const notifier = await notifiers.insert({ start: 0, last: 4095 }, ops)
-  expect(await code(notifier.readBegin())).toContain('LOCKDEP: LOCKDEP  task main takes mmu_notifier_invalidate_range_start again')
-  expect(await code(notifier.remove())).toContain('mmu_notifier_invalidate_range_start again')
-  expect(await code(notifiers.synchronize())).toContain('mmu_notifier_invalidate_range_start again')
+  expect(await code(notifier.readBegin())).toContain(`LOCKDEP: LOCKDEP  task main calls readBegin under the tree lock
+  rule: ${RULES.wait}
+  chain: mmu_notifier_invalidate_range_start (read) -> readBegin`)
+  expect(await code(notifier.remove())).toContain('calls remove under the tree lock')
+  expect(await code(notifiers.synchronize())).toContain('calls synchronize under the tree lock')
   const stranger = kernel.spawn('stranger', async () => { await tree.find(ops, 0, 0) })
   expect(await code(stranger.join())).toContain('task stranger calls find on a tree lock of mm that task main holds')
-  const elsewhere = new NotifierSubscriptions(kernel, { name: 'other mm', users: 1 })
+  const elsewhere = new NotifiedMm(kernel, 'other mm').notifiers
   const foreign = await elsewhere.insert({ start: 0, last: 1 }, ops)
-  expect(await code(tree.batch({ remove: [foreign] }))).toContain('batch under the tree lock of mm removes a notifier of other mm')
+  expect(await code(tree.batch({ remove: [foreign] }))).toContain('calls batch under the tree lock of mm for a notifier of other mm')
   await tree.unlock()
   for (const use of [() => tree.find(ops, 0, 0), () => tree.batch({}), () => tree.unlock()]) {
     expect(await code(use())).toContain('on a tree lock of mm that has ended')
@@ -246,7 +247,7 @@ test('a callback may not wait for what waits for it, nor keep its tree', async (
       return true
     })
     await r.notifiers.insert({ start: 0, last: 9 }, r.ops)
-    expect(await code(r.notifiers.invalidate({ start: 0, end: 9, event: 'clear' }, async () => undefined))).toContain('mmu_notifier_invalidate_range_start again')
+    expect(await code(r.notifiers.invalidate({ start: 0, end: 9, event: 'clear' }, async () => undefined))).toMatch(/task main calls \w+ in a callback\n {2}rule: nobody waits .*\n {2}chain: mmu_notifier_invalidate_range_start -> \w+/)
   }
   let kept: TreeView | undefined
   const { notifiers, ops } = rig(async (_, range) => {
@@ -273,7 +274,7 @@ test('free right after an asynchronous removal is a use after free that names th
   const tree = await notifiers.lockTree()
   await notifier.put()
   notifier.free()
-  expect(await code(tree.unlock())).toBe('UAF: UAF  the end of the last invalidation by task main uses the notifier [0x1000, 0x1fff] of mm after it was freed')
+  expect(await code(tree.unlock())).toBe('UAF: UAF  task main uses the notifier [0x1000, 0x1fff] of mm in the end of the last invalidation, which main has freed')
 })
 
 test('a notifier is not to be used after its release', async () => {

@@ -5,7 +5,6 @@ import { createKernel } from '@mmu-notifier/kernel'
 import { MAP_ANONYMOUS, MAP_PRIVATE, PAGE_SIZE, PhysicalMemory, PROT_READ, PROT_WRITE } from '@mmu-notifier/mm'
 
 const kernel = createKernel()
-kernel.on('mmu_notifier:insert', ({ start, last }) => { console.log(`insert  [${hex(start)}, ${hex(last)}]`) })
 kernel.on('mmu_notifier:batch', (removed, inserted) => { console.log(`batch   ${removed.length} out, ${inserted.length} in`) })
 kernel.on('mmu_notifier:release', ({ start, last }) => { console.log(`release [${hex(start)}, ${hex(last)}]`) })
 

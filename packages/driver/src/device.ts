@@ -30,6 +30,7 @@ export class Device {
 
   /** Opens the device: makes its MMU, attaches the driver and starts the fault service. */
   static async attach(kernel: Kernel, { driver, mm, name = `${driver.name}:${mm.name}`, mmu: sizes }: AttachOptions): Promise<Device> {
+    await mm.mmgrab() // the device may be closed after the process has ended
     const mmu = new FakeMmu(kernel, { ...sizes, name, frames: mm.memory.frames })
     return new Device(kernel, driver, mm, mmu, await driver.attach({ kernel, mm, mmu }))
   }
@@ -64,6 +65,7 @@ export class Device {
     await this.mmu.interrupt()
     await this.service.join()
     await this.#attached.detach()
+    await this.mm.mmdrop()
   }
 
   async #serve(): Promise<void> {
@@ -78,7 +80,7 @@ export class Device {
 
   async #handle({ address, access }: DeviceFault): Promise<void> {
     try {
-      if (!this.mm.mmget()) throw new MmuNotifierError('EFAULT', `EFAULT  ${this.name}: the address space has ended`)
+      if (!(await this.mm.mmget())) throw new MmuNotifierError('EFAULT', `EFAULT  ${this.name}: the address space has ended`)
       try {
         await this.#attached.fault(address, access)
       } finally {

@@ -125,7 +125,7 @@ test('mirrorPages returns when it has programmed, not when it must retry', async
   const lock = kernel.mutex('driver.lock')
   let mapped = 0
   let retries = 0
-  kernel.on('mmu_notifier:retry', () => { retries++ })
+  kernel.on('mmu_notifier:read_retry', (_notifier, _seq, retry) => { if (retry) retries++ })
   const notifier = await mm.notifiers.insert({ start: area, last: area + PAGE_SIZE - 1 }, {
     invalidate: (n, _, seq) => n.setSeq(seq).then(() => true),
   })

@@ -73,7 +73,7 @@ function woken({ events }: Trace, taskNames: readonly string[], event: Event): s
 
 /** Which steps happened before the failure. A failure that is the fault of one task alone has that task's past; others concern all. */
 function pastOf(trace: Trace, taskNames: readonly string[], { code, task }: Failure): (step: number) => boolean {
-  const all = task === undefined || ['DEADLOCK', 'LIVELOCK', 'LOST_WAKEUP', 'RACE', 'LOCKDEP'].includes(code)
+  const all = task === undefined || ['DEADLOCK', 'LIVELOCK', 'LOST_WAKEUP', 'RACE', 'UAF', 'LOCKDEP'].includes(code)
   const last = all ? -1 : trace.lastOf(taskNames.indexOf(task))
   return last < 0 ? () => true : (step) => step === last || trace.happensBefore(step, last)
 }

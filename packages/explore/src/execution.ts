@@ -223,10 +223,15 @@ export abstract class Execution implements Scheduler {
     return { code: 'FOREIGN', message, task: task?.name, error: undefined, site: this.witness?.awaited?.(generator) }
   }
 
-  #race(task: ExploredTask, what: string, { name, other, write, plain }: Clash): Failure {
+  #race(task: ExploredTask, what: string, { name, code, other, write, plain }: Clash): Failure {
+    const them = this.#taskIds.names[other - 1] ?? '?'
+    if (code === 'UAF') {
+      const [owner, user] = write ? [them, task.name] : [task.name, them]
+      return { code, message: `UAF  ${owner} frees ${name}, and nothing orders that against its use by ${user}`, task: task.name, error: undefined }
+    }
     const theirs = `${plain ? 'plain' : 'marked'} ${write ? 'write' : 'read'}`
-    const message = `RACE  ${what} of ${name} by ${task.name} and a ${theirs} by ${this.#taskIds.names[other - 1] ?? '?'} are ordered by nothing`
-    return { code: 'RACE', message, task: task.name, error: undefined }
+    const message = `${code}  ${what} of ${name} by ${task.name} and a ${theirs} by ${them} are ordered by nothing`
+    return { code, message, task: task.name, error: undefined }
   }
 
   #lacks(what: 'events' | 'races'): void {

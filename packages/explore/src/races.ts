@@ -3,6 +3,8 @@ import type { Access, Operation, Target } from '@mmu-notifier/kernel'
 /** Two accesses of one object that nothing orders, at least one of them a write and at least one of them plain. */
 export interface Clash {
   readonly name: string
+  /** RACE, unless the object has a name of its own for it. */
+  readonly code: string
   /** The id of the task that came first. */
   readonly other: number
   /** How it did. */
@@ -151,7 +153,7 @@ export class RaceCheck {
     const clock = task * width
     for (let other = 0; other < width; other++) {
       if ((this.#objects[at + other] as number) <= (this.#tasks[clock + other] as number) || other === task) continue
-      return { name: target.name, other, write: row === MARKED_WRITE || row === PLAIN_WRITE, plain: row >= PLAIN_READ }
+      return { name: target.name, code: target.raceCode ?? 'RACE', other, write: row === MARKED_WRITE || row === PLAIN_WRITE, plain: row >= PLAIN_READ }
     }
     return undefined
   }

@@ -1,4 +1,4 @@
-import { NotifierSubscriptions, type IntervalNotifier } from '@mmu-notifier/core'
+import { NotifiedMm, type IntervalNotifier, type NotifierSubscriptions } from '@mmu-notifier/core'
 import type { Cell, Kernel, Mutex } from '@mmu-notifier/kernel'
 import { expect, test } from 'vitest'
 import { explore, replay, type Scenario } from '../src/index.ts'
@@ -18,7 +18,7 @@ function collisionRetry(retries: boolean): Scenario<State> {
     async setup(kernel: Kernel) {
       const lock = kernel.mutex('driver.lock')
       const [cpu, device] = [kernel.cell('pte', 1), kernel.cell('device pte', 0)]
-      const notifiers = new NotifierSubscriptions(kernel, { name: 'mm', users: 1 })
+      const { notifiers } = new NotifiedMm(kernel, 'mm')
       const notifier = await notifiers.insert({ start: 0, last: 4095 }, {
         async invalidate(self, _range, seq) {
           await lock.lock()

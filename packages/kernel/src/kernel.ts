@@ -1,9 +1,10 @@
 import { KernelCell, type Cell } from './cell.ts'
 import { KernelCompletion, type Completion } from './completion.ts'
-import { FS_RECLAIM, maySleep, mayReclaim, type Gfp } from './gfp.ts'
+import { FS_RECLAIM, mayReclaim, type Gfp } from './gfp.ts'
 import { Lockdep } from './lockdep.ts'
 import { LockOrder } from './lock-order.ts'
 import { LockMap } from './lock-map.ts'
+import { KernelMemory, type Memory } from './memory.ts'
 import { KernelMutex, type Mutex } from './mutex.ts'
 import { KernelRefcount, type Refcount } from './refcount.ts'
 import { RunToBlock, type Preemption } from './run-to-block.ts'
@@ -52,6 +53,8 @@ export interface Kernel {
   workQueue(name: string): WorkQueue
   refcount(name: string, initial: number): Refcount
   cell<T>(name: string, value: T): Cell<T>
+  /** What its owner frees by hand; a use after that is an error. */
+  memory(name: string): Memory
   /**
    * Allocates memory, as far as others can tell: may sleep, and enter direct reclaim. Throws LOCKDEP where it may not sleep, or while the task holds a lock that
    * {@link reclaim} takes: reclaim on behalf of this very allocation would wait for it. Linux: `might_alloc()`, `kmalloc()`.
@@ -173,14 +176,19 @@ class ScheduledKernel implements Kernel {
     return this.#made(new KernelCell(this.#scheduler, name, value))
   }
 
+  memory(name: string): Memory {
+    return this.#made(new KernelMemory(this.#scheduler, name))
+  }
+
   async alloc(gfp: Gfp): Promise<void> {
-    if (maySleep(gfp)) this.mightSleep(`alloc ${gfp}`)
+    if (!mayReclaim(gfp)) return
+    this.mightSleep(`alloc ${gfp}`)
     // Who reclaims gets memory from the reserves.
-    if (mayReclaim(gfp) && !this.current.held.some(({ lockClass }) => lockClass === FS_RECLAIM)) {
+    if (!this.current.held.some(({ lockClass }) => lockClass === FS_RECLAIM)) {
       this.#fsReclaim.acquire('read')
       this.#fsReclaim.release()
     }
-    if (maySleep(gfp)) await this.#scheduler.condResched()
+    await this.#scheduler.condResched()
   }
 
   async reclaim<T>(body: () => Promise<T>): Promise<T> {

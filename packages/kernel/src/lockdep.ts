@@ -69,8 +69,9 @@ export class Lockdep {
   }
 
   /** Asserts that `task` holds `lock`. Linux: `lockdep_assert_held()`. */
-  assertHeld(task: Task, lock: object, lockClass: string): void {
-    if (!task.held.some((held) => held.instance === lock)) this.fail(task, `must hold ${lockClass} here`)
+  assertHeld(task: Task, lock: object, lockClass: string, mode?: 'write'): void {
+    if (task.held.some((held) => held.instance === lock && (mode === undefined || held.mode === mode))) return
+    this.fail(task, `must hold ${lockClass}${mode ? ` for ${mode}` : ''} here`)
   }
 
   /** @throws LOCKDEP, with what `task` holds */

@@ -4,7 +4,7 @@ import { operation, type Operation, type Scheduler, type Target } from './schedu
 /** A reference count that never leaves 0 again. Linux: `refcount_t`. */
 export interface Refcount {
   readonly name: string
-  /** The value now; a look, not a marked operation. */
+  /** The value now. Plain access, for code that is ordered against every change (inside a section, say); not a step of its own. */
   readonly value: number
   /** Takes one more, which one may only do while holding one. Throws REFCOUNT at 0. */
   get(): Promise<void>
@@ -28,6 +28,7 @@ export class KernelRefcount implements Refcount, Target {
   }
 
   get value(): number {
+    this.scheduler.touched?.(this, 'read')
     return this.state
   }
 

@@ -25,8 +25,10 @@ export interface RwSemaphore {
   read<T>(body: () => Promise<T>): Promise<T>
   /** Runs `body` with the lock held for write. */
   write<T>(body: () => Promise<T>): Promise<T>
-  /** Throws LOCKDEP unless the current task holds the lock, for read or write. */
-  assertHeld(): void
+  /** Throws LOCKDEP unless the current task holds the lock: for `mode`, or for read or write. */
+  assertHeld(mode?: 'write'): void
+  /** Tells the lock validator that the current task may take it for write here, as if it did. Throws LOCKDEP, as taking it would. Linux: `might_lock()`. */
+  mightLockWrite(): void
 }
 
 export class KernelRwSemaphore extends Lock implements RwSemaphore {
@@ -66,6 +68,16 @@ export class KernelRwSemaphore extends Lock implements RwSemaphore {
 
   downgrade(): Promise<void> {
     return this.scheduler.step(DOWNGRADE, this, undefined, undefined)
+  }
+
+  override assertHeld(mode?: 'write'): void {
+    this.lockdep.assertHeld(this.scheduler.current, this, this.lockClass, mode)
+  }
+
+  mightLockWrite(): void {
+    const task = this.scheduler.current
+    this.lockdep.mightSleep(task, `lock ${this.lockClass}`)
+    this.lockdep.check(task, this)
   }
 
   async read<T>(body: () => Promise<T>): Promise<T> {

@@ -34,6 +34,8 @@ export interface Target {
   id: number
   /** What {@link Operation.changes} and {@link Operation.possible} look at: immutable, or equal as long as nothing has changed. */
   readonly state?: unknown
+  /** The error code of a plain access that nothing orders against another one; RACE by default. */
+  readonly raceCode?: string
 }
 
 /** What {@link Operation.perform} returns for a step after which the task is to wait with the same operation. */

@@ -1,11 +1,9 @@
 import type { MmStruct } from './mm-struct.ts'
 
 /**
- * The last user is gone. Drivers hear of it twice: 'release' before anything happens, 'unmap' around the end of all entries. Linux:
- * `exit_mmap()`.
+ * The last user is gone. Drivers hear of it twice: 'release' before anything happened, and now 'unmap' around the end of all entries. Linux: the rest of `exit_mmap()`.
  */
 export async function exitMmap(mm: MmStruct): Promise<void> {
-  await mm.notifiers.release()
   await mm.locked('write', async () => {
     if (mm.vmas.size === 0) return
     const areas = [...mm.vmas]

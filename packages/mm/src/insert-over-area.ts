@@ -29,7 +29,9 @@ export async function insertOverArea<Data>(
       }
       start = Math.max(start, other.last + 1)
     }
-    return await mm.notifiers.insertAndGet({ start, last }, ops, data)
+    const [notifier] = await tree.batch<Data>({ insert: [{ interval: { start, last }, ops, data }] })
+    await notifier.get()
+    return notifier
   } finally {
     await tree.unlock()
   }

@@ -1,7 +1,8 @@
-import { NotifierSubscriptions } from '@mmu-notifier/core'
+import { NotifiedMm, type NotifierSubscriptions } from '@mmu-notifier/core'
 import type { RwSemaphore, SpinLock } from '@mmu-notifier/kernel'
 import { HEAP_START } from './constants.ts'
 import { errno } from './errno.ts'
+import { exitMmap } from './exit.ts'
 import type { VmFile } from './file.ts'
 import type { FrameTable } from './frames.ts'
 import type { PhysicalMemory } from './memory.ts'
@@ -32,8 +33,8 @@ export class MmStruct implements FileMapper {
   readonly pageTable: PageTable = new PageTable()
   readonly vmas: VmaSet = new VmaSet(this)
   readonly notifiers: NotifierSubscriptions
-  /** Linux: `mm_users`. */
-  users = 1
+  /** Its users, holders and locks. */
+  readonly life: NotifiedMm
   /** Where the heap begins, in bytes. */
   startBrk: number
   /** Where it ends; not page aligned. */
@@ -46,8 +47,9 @@ export class MmStruct implements FileMapper {
     this.memory = memory
     this.frames = memory.frames
     this.tableLock = memory.tableLock
-    this.mmapLock = memory.kernel.rwSemaphore('mmap_lock')
-    this.notifiers = new NotifierSubscriptions(memory.kernel, mm)
+    this.life = new NotifiedMm(memory.kernel, mm.name, { teardown: () => exitMmap(this) })
+    this.mmapLock = this.life.mmapLock
+    this.notifiers = this.life.notifiers
     this.startBrk = HEAP_START
     this.brk = HEAP_START
   }
@@ -55,7 +57,7 @@ export class MmStruct implements FileMapper {
   /** Runs a system call under the mmap lock. ESRCH when the address space has ended. */
   syscall<T>(call: string, mode: 'read' | 'write', body: () => Promise<T>): Promise<T> {
     return this.locked(mode, () => {
-      if (this.users === 0) throw errno('ESRCH', `${call}: the address space ${this.mm.name} has ended`)
+      if (this.life.users.value === 0) throw errno('ESRCH', `${call}: the address space ${this.mm.name} has ended`)
       return body()
     })
   }

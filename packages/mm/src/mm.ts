@@ -3,7 +3,6 @@ import { faultPage, read, write } from './access.ts'
 import { brk } from './brk.ts'
 import { PAGE_SIZE } from './constants.ts'
 import { checkUnsigned, errno } from './errno.ts'
-import { exitMmap } from './exit.ts'
 import type { Access } from './fault.ts'
 import type { VmFile } from './file.ts'
 import { dupMmap } from './fork.ts'
@@ -51,23 +50,30 @@ export class Mm {
 
   /** Who keeps the mappings: the process and those who called {@link mmget}; 0 when all is torn down. Linux: `mm_users`. */
   get users(): number {
-    return this.#mm.users
+    return this.#mm.life.users.value
   }
 
   /** Becomes a user, unless the end has begun: false then. Pair with {@link mmput}. Linux: `mmget_not_zero()`. */
-  mmget(): boolean {
-    if (this.#mm.users === 0) return false
-    this.#mm.users++
-    return true
+  mmget(): Promise<boolean> {
+    return this.#mm.life.mmget()
   }
 
   /**
    * A user leaves. The last one tears everything down, with callbacks: not in a callback, not under a lock that one takes. Linux:
    * `mmput()`.
    */
-  async mmput(): Promise<void> {
-    if (this.#mm.users === 0) throw new TypeError(`mmput of ${this.name}, which has no users`)
-    if (--this.#mm.users === 0) await exitMmap(this.#mm)
+  mmput(): Promise<void> {
+    return this.#mm.life.mmput()
+  }
+
+  /** Keeps the object, and its notifiers with it, beyond the last user. Pair with {@link mmdrop}. Linux: `mmgrab()`. */
+  mmgrab(): Promise<void> {
+    return this.#mm.life.mmgrab()
+  }
+
+  /** Linux: `mmdrop()`. */
+  mmdrop(): Promise<void> {
+    return this.#mm.life.mmdrop()
   }
 
   /** The process ends: its use is given back. ESRCH the second time. Linux: `exit_mm()`. */
@@ -200,7 +206,8 @@ export class Mm {
    */
   insertOverVma(address: number, ops: IntervalNotifierOps): Promise<IntervalNotifier>
   insertOverVma<Data>(address: number, ops: IntervalNotifierOps<Data>, data: Data): Promise<IntervalNotifier<Data>>
-  insertOverVma<Data>(address: number, ops: IntervalNotifierOps<Data>, data?: Data): Promise<IntervalNotifier<Data>> {
+  async insertOverVma<Data>(address: number, ops: IntervalNotifierOps<Data>, data?: Data): Promise<IntervalNotifier<Data>> {
+    await this.notifiers.registerIntervals()
     return this.#mm.mmapLock.read(() => insertOverArea(this.#mm, address, ops, data as Data))
   }
 

@@ -88,7 +88,7 @@ const cases: readonly Case[] = [
     await poke(mm, 2, 2)
   }, 'protectionPage 0-10, clear 1-2'],
   ['exit', (mm) => mm.exit(), 'release, unmap'],
-  ['exit with another user', async (mm) => { mm.mmget(); await mm.exit() }, ''],
+  ['exit with another user', async (mm) => { await mm.mmget(); await mm.exit() }, ''],
 ]
 
 test.each(cases)('%s', async (_, call, expected) => {

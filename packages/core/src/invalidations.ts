@@ -1,0 +1,202 @@
+import { isErrno, MmuNotifierError, type Cell, type Kernel, type LockMap, type Memory, type SpinLock, type WaitQueue, type WorkQueue } from '@mmu-notifier/kernel'
+import { ClassicNotifiers } from './classic.ts'
+import { GONE, type Applied } from './entry.ts'
+import type { Notifier } from './notifier.ts'
+import type { NotifiedMm } from './notified-mm.ts'
+import type { InvalidateFinish } from './ops.ts'
+import { Protocol } from './protocol.ts'
+import type { Range } from './range.ts'
+import { RANGE_START_MAP } from './rules.ts'
+
+/** What an invalidation does between the critical sections of {@link Protocol}: whom it calls, wakes and releases, in which order. */
+export class Invalidations {
+  readonly kernel: Kernel
+  readonly mm: NotifiedMm
+  /** Innermost; around every call of `protocol`, and never across a callback. */
+  readonly lock: SpinLock
+  readonly map: LockMap
+  readonly queue: WaitQueue
+  /** Counts the changes of the tree. */
+  readonly treeVersion: Cell<number>
+  readonly protocol: Protocol<Notifier>
+  readonly classic: ClassicNotifiers
+  /** This object's: freed with the last `mmdrop`. */
+  readonly memory: Memory
+  /** Registered, and neither released nor removed. */
+  outstanding = 0
+  /** Becomes true with the first interval, under the locks that keep invalidations out; never false again. Linux: `has_itree`. */
+  readonly intervals: Cell<boolean>
+  #worker: WorkQueue | undefined
+
+  constructor(kernel: Kernel, mm: NotifiedMm) {
+    this.kernel = kernel
+    this.mm = mm
+    this.lock = kernel.spinLock('mmu_notifier_subscriptions_lock')
+    this.map = kernel.lockMap(RANGE_START_MAP)
+    this.queue = kernel.waitQueue('mmu_notifier_subscriptions_wq')
+    this.treeVersion = kernel.cell('mmu_notifier_itree', 0)
+    this.protocol = this.createProtocol()
+    this.classic = new ClassicNotifiers(kernel, mm, this.lock)
+    this.memory = kernel.memory(`the subscriptions of ${mm.name}`)
+    this.intervals = kernel.cell(`has_itree of ${mm.name}`, false)
+  }
+
+  /** @returns false when it was refused: then nothing was started */
+  async start(range: Range): Promise<boolean> {
+    this.memory.use('invalidateRangeStart')
+    if (range.blockable) this.kernel.mightSleep('invalidateRangeStart')
+    this.map.acquire('write')
+    try {
+      const done = (await this.startIntervals(range)) && (await this.startClassic(range))
+      this.kernel.trace('mmu_notifier:range_started', range, this.mm.notifiers, done)
+      return done
+    } catch (error) {
+      if (!range.ended) await this.endIntervals(range)
+      throw error
+    } finally {
+      this.map.release()
+    }
+  }
+
+  async end(range: Range): Promise<void> {
+    this.memory.use('invalidateRangeEnd')
+    if (range.ended) throw new TypeError(`the invalidation of ${range.toString()} has ended already`)
+    await this.endIntervals(range)
+    await this.classic.end(range)
+  }
+
+  /** The address space ends: the last invalidation that finds its page tables. */
+  async release(range: Range): Promise<void> {
+    this.memory.use('release')
+    this.map.acquire('write')
+    try {
+      await this.startIntervals(range)
+    } finally {
+      if (!range.ended) await this.endIntervals(range)
+      this.map.release()
+    }
+    await this.classic.release()
+  }
+
+  protected async startClassic(range: Range): Promise<boolean> {
+    const accepted = await this.classic.start(range)
+    if (!accepted) await this.refusedByClassic(range)
+    return accepted
+  }
+
+  protected async startIntervals(range: Range): Promise<boolean> {
+    if (!this.intervals.value) {
+      this.kernel.trace('mmu_notifier:range_start', range, this.mm.notifiers)
+      return true
+    }
+    const first = await this.lock.section(() => {
+      const hit = this.protocol.start(range)
+      range.seq = this.protocol.seq.value
+      this.kernel.trace('mmu_notifier:range_start', range, this.mm.notifiers)
+      return hit
+    })
+    const finishes: InvalidateFinish[] = []
+    const accepted = await this.walk(first, range, finishes)
+    await this.finish(finishes)
+    if (!accepted) await this.endIntervals(range)
+    return accepted
+  }
+
+  /** Outside of the spinlock, because callbacks may sleep: a hit has frozen the tree. @returns false behind the first one that refuses */
+  protected async walk(first: Notifier | undefined, range: Range, finishes: InvalidateFinish[]): Promise<boolean> {
+    for (let notifier = first; notifier; notifier = await this.next(notifier, range)) {
+      const answer = await this.call(notifier, range)
+      if (answer === false) {
+        if (range.blockable) throw new MmuNotifierError('WARN', `WARN  a callback refused the blockable ${range.event} of ${range.toString()}`)
+        return false
+      }
+      if (answer !== true) finishes.push(answer)
+    }
+    return true
+  }
+
+  protected async next(notifier: Notifier, range: Range): Promise<Notifier | undefined> {
+    await this.treeVersion.read()
+    notifier.assertAlive('the walk of an invalidation')
+    return this.protocol.next(notifier, range)
+  }
+
+  protected async call(notifier: Notifier, range: Range): Promise<boolean | InvalidateFinish> {
+    notifier.assertAlive('the walk of an invalidation')
+    this.kernel.trace('mmu_notifier:invalidate', notifier, range)
+    try {
+      const answer = await notifier.ops.invalidate(notifier, range, range.seq)
+      this.kernel.trace('mmu_notifier:invalidated', notifier, range, answer !== false)
+      return answer
+    } catch (error) {
+      // An errno would be taken for that of the system call that invalidates.
+      if (!isErrno(error)) throw error
+      throw new MmuNotifierError('WARN', `WARN  a callback of ${range.event} threw ${error.message}`, { cause: error })
+    }
+  }
+
+  /** The second pass: all devices work at once on what the first one has started. Also when somebody refused. */
+  protected async finish(finishes: readonly InvalidateFinish[]): Promise<void> {
+    for (const finish of finishes) await finish()
+  }
+
+  /** Nobody will end a range that was not started. Linux leaves this out: see claim MAIN-1. */
+  protected refusedByClassic(range: Range): Promise<void> {
+    return this.endIntervals(range)
+  }
+
+  protected async endIntervals(range: Range): Promise<void> {
+    range.ended = true
+    range.tree.end()
+    if (this.intervals.value) await this.settle(await this.endPeriod(range))
+    else this.kernel.trace('mmu_notifier:range_end', range, this.mm.notifiers)
+  }
+
+  /** @param range undefined for a tree lock */
+  protected endPeriod(range: Range | undefined): Promise<Applied<Notifier> | undefined> {
+    return this.lock.section(() => {
+      if (range) this.kernel.trace('mmu_notifier:range_end', range, this.mm.notifiers)
+      const ended = this.protocol.end()
+      if (ended && ended.applied.length > 0) this.kernel.trace('mmu_notifier:apply', ended.applied)
+      return ended
+    })
+  }
+
+  /** The waiters first, so that a long release does not delay a reader. Who is still to be released keeps the address space until then. */
+  protected async settle(ended: Applied<Notifier> | undefined): Promise<void> {
+    if (!ended) return
+    await this.queue.wakeAll()
+    await this.releaseAll(ended.released)
+  }
+
+  protected async releaseAll(released: readonly Notifier[]): Promise<void> {
+    for (const notifier of released) {
+      if (notifier.ops.releaseInWorker) await this.worker.queue(() => this.releaseOne(notifier))
+      else await this.releaseOne(notifier)
+    }
+  }
+
+  protected async releaseOne(notifier: Notifier): Promise<void> {
+    this.kernel.trace('mmu_notifier:release', notifier)
+    await notifier.ops.release?.(notifier)
+    if (!notifier.memory.freed) notifier.memory.free()
+    this.outstanding--
+    await this.released(notifier)
+  }
+
+  /** `synchronize` may go on, and after that the address space may go. */
+  protected async released(notifier: Notifier): Promise<void> {
+    await notifier.seq.write(GONE)
+    this.protocol.leaving.delete(notifier)
+    await this.queue.wakeAll()
+    await this.mm.mmdrop()
+  }
+
+  protected get worker(): WorkQueue {
+    return (this.#worker ??= this.kernel.workQueue('mmu_notifier_release'))
+  }
+
+  protected createProtocol(): Protocol<Notifier> {
+    return new Protocol<Notifier>(this.kernel.cell('mmu_notifier_seq', 2), this.treeVersion)
+  }
+}
