@@ -3,6 +3,8 @@ import './trace.ts'
 
 export type { MmuNotifier, MmuNotifierOps } from './classic.ts'
 export { hex, type AddressRange, type Interval } from './interval.ts'
+export { INVARIANTS, type Invariant, type InvariantRow } from './invariant-table.ts'
+export { Invariants, type InvariantsOptions } from './invariants.ts'
 export type { IntervalNotifier } from './notifier.ts'
 export { NotifiedMm, type NotifiedMmOptions } from './notified-mm.ts'
 export type { IntervalNotifierOps, InvalidateEvent, InvalidateFinish, InvalidateRange, InvalidateRequest } from './ops.ts'

@@ -97,7 +97,7 @@ export class Invalidations {
     })
     const finishes: InvalidateFinish[] = []
     const accepted = await this.walk(first, range, finishes)
-    await this.finish(finishes)
+    await this.finish(finishes, range)
     if (!accepted) await this.endIntervals(range)
     return accepted
   }
@@ -126,7 +126,7 @@ export class Invalidations {
     this.kernel.trace('mmu_notifier:invalidate', notifier, range)
     try {
       const answer = await notifier.ops.invalidate(notifier, range, range.seq)
-      this.kernel.trace('mmu_notifier:invalidated', notifier, range, answer !== false)
+      this.kernel.trace('mmu_notifier:invalidated', notifier, range, answer !== false, typeof answer === 'function')
       return answer
     } catch (error) {
       // An errno would be taken for that of the system call that invalidates.
@@ -136,8 +136,11 @@ export class Invalidations {
   }
 
   /** The second pass: all devices work at once on what the first one has started. Also when somebody refused. */
-  protected async finish(finishes: readonly InvalidateFinish[]): Promise<void> {
-    for (const finish of finishes) await finish()
+  protected async finish(finishes: readonly InvalidateFinish[], range: Range): Promise<void> {
+    for (const finish of finishes) {
+      await finish()
+      this.kernel.trace('mmu_notifier:finish', range)
+    }
   }
 
   /** Nobody will end a range that was not started. Linux leaves this out: see claim MAIN-1. */
@@ -156,6 +159,7 @@ export class Invalidations {
   protected endPeriod(range: Range | undefined): Promise<Applied<Notifier> | undefined> {
     return this.lock.section(() => {
       if (range) this.kernel.trace('mmu_notifier:range_end', range, this.mm.notifiers)
+      else this.kernel.trace('mmu_notifier:tree_unlock', this.mm.notifiers)
       const ended = this.protocol.end()
       if (ended && ended.applied.length > 0) this.kernel.trace('mmu_notifier:apply', ended.applied)
       return ended

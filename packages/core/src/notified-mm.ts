@@ -53,6 +53,7 @@ export class NotifiedMm {
     assertNotInCallback(this.kernel, 'mmput', 'mmput')
     if (!(await this.users.put())) return
     await this.notifiers.release()
+    this.kernel.trace('mmu_notifier:teardown', this.notifiers)
     await this.#teardown?.()
     await this.mmdrop()
   }

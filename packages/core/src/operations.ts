@@ -136,7 +136,6 @@ export class Operations extends Invalidations {
   async unlockTree(): Promise<void> {
     this.memory.use('unlock')
     this.map.release()
-    this.kernel.trace('mmu_notifier:tree_unlock', this.mm.notifiers)
     await this.settle(await this.endPeriod(undefined))
   }
 
@@ -147,13 +146,13 @@ export class Operations extends Invalidations {
   }
 
   async batch(batch: Batch<Notifier>): Promise<void> {
-    const { insert = [] } = batch
+    const { remove = [], update = [], insert = [] } = batch
     if (insert.length > 0 && !(await this.intervals.read())) {
       throw new MmuNotifierError('EINVAL', `batch: ${this.mm.name} has had no interval yet: registerIntervals() or insert() first, where the mmap lock may be taken`)
     }
     await this.enter(insert, () => {
       const released = this.protocol.batch(batch)
-      this.kernel.trace('mmu_notifier:batch', batch.remove ?? [], insert)
+      this.kernel.trace('mmu_notifier:batch', remove, insert, update.map(({ entry }) => entry))
       return released
     })
   }

@@ -12,30 +12,31 @@ const EVERYTHING = { start: 0, end: Number.MAX_SAFE_INTEGER }
 
 /** The notifiers of one address space. Linux: `struct notifier_subscriptions` and the functions around it. */
 export class NotifierSubscriptions {
-  readonly #operations: Operations
+  /** The steps; for checkers, no stable API. */
+  readonly operations: Operations
 
   constructor(operations: Operations) {
-    this.#operations = operations
+    this.operations = operations
   }
 
   /** Notifiers that are registered, or removed but not released yet: 0 when nothing leaks. */
   get outstanding(): number {
-    return this.#operations.outstanding
+    return this.operations.outstanding
   }
 
   /** Operations that wait for the last invalidation or tree lock to end. For looking, as all of these. */
   get deferred(): number {
-    return this.#operations.protocol.deferred.length
+    return this.operations.protocol.deferred.length
   }
 
   /** The address space's sequence number now; odd while the tree is frozen. */
   get seq(): number {
-    return this.#operations.protocol.seq.value
+    return this.operations.protocol.seq.value
   }
 
   /** Invalidations and tree locks that have started and not ended. */
   get active(): number {
-    return this.#operations.protocol.active
+    return this.operations.protocol.active
   }
 
   /**
@@ -72,18 +73,18 @@ export class NotifierSubscriptions {
    * `mmu_notifier_register()` of no notifier.
    */
   registerIntervals(): Promise<void> {
-    return this.#operations.registerIntervals(false)
+    return this.operations.registerIntervals(false)
   }
 
   /** Registers a notifier of the whole address space, under the mmap lock. Linux: `mmu_notifier_register()`. */
   register(ops: MmuNotifierOps): Promise<MmuNotifier> {
-    return this.#operations.registerClassic(ops)
+    return this.operations.registerClassic(ops)
   }
 
   /** Locks the tree for read: never waits, blocks nobody, freezes the tree until `unlock`. The thread's "interval tree locked for read". */
   async lockTree(): Promise<TreeReadLock> {
-    await this.#operations.lockTree()
-    return new Tree(this.#operations)
+    await this.operations.lockTree()
+    return new Tree(this.operations)
   }
 
   /** Starts the removal of every notifier with these ops. Never blocks; {@link synchronize} waits for the releases. */
@@ -105,7 +106,7 @@ export class NotifierSubscriptions {
    * Not in a callback, nor under the tree lock or a lock that a callback or release takes. The caller holds the address space (`mmgrab`).
    */
   synchronize(): Promise<void> {
-    return this.#operations.synchronize()
+    return this.operations.synchronize()
   }
 
   /**
@@ -140,7 +141,7 @@ export class NotifierSubscriptions {
 
   /** The entries are changed and the pages freed. Linux: `mmu_notifier_invalidate_range_end()`. */
   invalidateRangeEnd(range: InvalidateRange): Promise<void> {
-    return this.#operations.end(range as Range)
+    return this.operations.end(range as Range)
   }
 
   /**
@@ -148,13 +149,13 @@ export class NotifierSubscriptions {
    * still remove them. {@link NotifiedMm.mmput} calls it. Linux: `mmu_notifier_release()`.
    */
   async release(): Promise<void> {
-    const operations = this.#operations
+    const operations = this.operations
     await operations.release(new Range({ ...EVERYTHING, event: 'release' }, true, new Tree(operations)))
   }
 
   /** The last `mmdrop`: any later use is a UAF. Linux: `mmu_notifier_subscriptions_destroy()`. */
   destroy(): void {
-    this.#operations.memory.free()
+    this.operations.memory.free()
   }
 
   async #insert<Data>(
@@ -163,13 +164,13 @@ export class NotifierSubscriptions {
     data: Data,
     { references = 1, locked = false }: { readonly references?: number; readonly locked?: boolean } = {},
   ): Promise<IntervalNotifier<Data>> {
-    const notifier = this.#operations.create(interval, ops, data, references)
-    await this.#operations.insert(notifier, locked)
+    const notifier = this.operations.create(interval, ops, data, references)
+    await this.operations.insert(notifier, locked)
     return notifier
   }
 
   async #start(request: InvalidateRequest, blockable: boolean): Promise<Range | 'EAGAIN'> {
-    const range = new Range(request, blockable, new Tree(this.#operations))
-    return (await this.#operations.start(range)) ? range : 'EAGAIN'
+    const range = new Range(request, blockable, new Tree(this.operations))
+    return (await this.operations.start(range)) ? range : 'EAGAIN'
   }
 }

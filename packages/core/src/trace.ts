@@ -10,8 +10,12 @@ declare module '@mmu-notifier/kernel' {
     'mmu_notifier:range_end': [range: InvalidateRange, subscriptions: NotifierSubscriptions]
     /** A callback is about to be called. */
     'mmu_notifier:invalidate': [notifier: IntervalNotifier, range: InvalidateRange]
-    /** It has returned; `done` is false when it refused. */
-    'mmu_notifier:invalidated': [notifier: IntervalNotifier, range: InvalidateRange, done: boolean]
+    /** It has returned: `done` is false when it refused, `finishes` true when it has a second pass. */
+    'mmu_notifier:invalidated': [notifier: IntervalNotifier, range: InvalidateRange, done: boolean, finishes: boolean]
+    /** A second pass has returned. */
+    'mmu_notifier:finish': [range: InvalidateRange]
+    /** The last user has gone and everybody was told: the mappings and page tables go next. */
+    'mmu_notifier:teardown': [subscriptions: NotifierSubscriptions]
     /** Every callback, and its second pass, has returned: the caller may change the page tables. Or one has refused, and nothing was started. */
     'mmu_notifier:range_started': [range: InvalidateRange, subscriptions: NotifierSubscriptions, done: boolean]
     'mmu_notifier:tree_lock': [subscriptions: NotifierSubscriptions]
@@ -33,7 +37,7 @@ declare module '@mmu-notifier/kernel' {
     'mmu_notifier:removed': [notifier: IntervalNotifier]
     'mmu_notifier:remove_deferred': [notifier: IntervalNotifier]
     /** Queued as one unit. */
-    'mmu_notifier:batch': [removed: readonly IntervalNotifier[], inserted: readonly IntervalNotifier[]]
+    'mmu_notifier:batch': [removed: readonly IntervalNotifier[], inserted: readonly IntervalNotifier[], updated: readonly IntervalNotifier[]]
     /** The deferred operations of a frozen period, applied in one section: a dying notifier has left the tree, another has entered it. */
     'mmu_notifier:apply': [notifiers: readonly IntervalNotifier[]]
     /** `ops.release` is about to be called. */
