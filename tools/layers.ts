@@ -11,7 +11,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   'driver-nouveau': ['core', 'mm', 'fake-mmu', 'driver'],
   recording: ['kernel', 'core', 'mm'],
   claims: ['kernel', 'explore', 'core'],
-  demo: ['interval-tree', 'kernel', 'explore', 'core', 'mm', 'fake-mmu', 'driver', 'driver-selftest', 'driver-nouveau', 'recording'],
+  demo: ['interval-tree', 'kernel', 'explore', 'core', 'mm', 'fake-mmu', 'driver', 'driver-selftest', 'driver-nouveau', 'recording', 'claims'],
 }
 
 /** Packages that need Node; all others run in browsers and workers as well. */

@@ -2,6 +2,7 @@ import { isMmuNotifierError } from '@mmu-notifier/kernel'
 import { STRATEGIES } from '@mmu-notifier/explore'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { readFileSync } from 'node:fs'
+import { claimsCommand, type ClaimsOptions } from './claims-command.ts'
 import { demoCommand } from './demo.ts'
 import { UsageError } from './errors.ts'
 import { exploreCommand, type ExploreCommandOptions } from './explore-command.ts'
@@ -51,6 +52,16 @@ export async function main(args: readonly string[]): Promise<number> {
     .option('--trace <file>', 'write the failing execution as Chrome Trace Event JSON, for Perfetto')
     .option('--json', 'print one JSON object')
     .action(async (files: string[], options: ExploreCommandOptions) => { status = await exploreCommand(files, options) })
+
+  program
+    .command('claims')
+    .description('run the claims of the thread, and the bugs of the field, as experiments: right variants in every interleaving, wrong ones until they fail')
+    .argument('[id...]', 'C16, V3, B40, MAIN-1 … (default: all)')
+    .option('--show <variant>', 'print the report of one variant of one claim')
+    .option('--replay <token>', 'with --show: only the schedule that the table gave this token')
+    .option('--jobs <n>', 'threads (default: as many as there are CPUs)', positive)
+    .option('--json', 'print one JSON array')
+    .action(async (ids: string[], options: ClaimsOptions) => { status = await claimsCommand(ids, options) })
 
   try {
     await program.parseAsync(args, { from: 'user' })

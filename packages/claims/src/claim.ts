@@ -21,6 +21,8 @@ export interface Variant {
   readonly scenario: Scenario
   /** False where the order of locks is not to be checked, so that the deadlock itself is seen. */
   readonly lockdep?: boolean
+  /** False where a right variant breaks an invariant of the core, and is right all the same. */
+  readonly invariants?: boolean
 }
 
 /** A claim of the thread, a bug of a posted version, or one that was fixed somewhere: as an experiment. */
@@ -42,7 +44,7 @@ export function defineClaim(claim: Claim): Claim {
 }
 
 /** A variant of it whose scenario has a state of its own. */
-export function variant<State>(name: string, does: string, expect: Variant['expect'], scenario: Scenario<State>, options: { readonly lockdep?: boolean } = {}): Variant {
+export function variant<State>(name: string, does: string, expect: Variant['expect'], scenario: Scenario<State>, options: Pick<Variant, 'lockdep' | 'invariants'> = {}): Variant {
   return { name, does, expect, scenario: scenario as Scenario, ...options }
 }
 
