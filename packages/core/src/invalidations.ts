@@ -93,6 +93,7 @@ export class Invalidations {
       const hit = this.protocol.start(range)
       range.seq = this.protocol.seq.value
       this.kernel.trace('mmu_notifier:range_start', range, this.mm.notifiers)
+      this.kernel.note(() => `start ${range.event} ${range.toString()}: S = ${range.seq}${hit ? '' : ', no interval'}`)
       return hit
     })
     const finishes: InvalidateFinish[] = []
@@ -161,6 +162,7 @@ export class Invalidations {
       if (range) this.kernel.trace('mmu_notifier:range_end', range, this.mm.notifiers)
       else this.kernel.trace('mmu_notifier:tree_unlock', this.mm.notifiers)
       const ended = this.protocol.end()
+      this.kernel.note(() => `${range ? `end ${range.event}` : 'unlock tree'}: S = ${this.protocol.seq.value}${ended ? applied(ended) : `, ${this.protocol.active} open`}`)
       if (ended && ended.applied.length > 0) this.kernel.trace('mmu_notifier:apply', ended.applied)
       return ended
     })
@@ -203,4 +205,8 @@ export class Invalidations {
   protected createProtocol(): Protocol<Notifier> {
     return new Protocol<Notifier>(this.kernel.cell('mmu_notifier_seq', 2), this.treeVersion)
   }
+}
+
+function applied({ applied: all }: Applied<Notifier>): string {
+  return all.map((notifier) => `, ${notifier.toString()} ${notifier.phase === 'live' ? 'in' : 'out'}`).join('')
 }

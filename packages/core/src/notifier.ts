@@ -80,10 +80,12 @@ export class Notifier<Data = unknown> implements IntervalNotifier<Data>, Entry {
   removal: Removal | undefined
   seen = false
   handle = -1
+  readonly #name: string
 
   constructor(operations: Operations, id: number, interval: Interval, ops: IntervalNotifierOps<Data>, data: Data, references = 1) {
     const { kernel, mm } = operations
     const name = `[${hex(interval.start)}, ${hex(interval.last)}]`
+    this.#name = name
     this.operations = operations
     this.id = id
     this.seq = kernel.cell(`seq of ${name}`, 1)
@@ -140,6 +142,11 @@ export class Notifier<Data = unknown> implements IntervalNotifier<Data>, Entry {
 
   without(range: AddressRange): Interval[] {
     return without(planned(this), range)
+  }
+
+  /** The interval that it was made for: its name in reports, also when an update has moved it. */
+  toString(): string {
+    return this.#name
   }
 
   free(): void {

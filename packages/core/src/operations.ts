@@ -20,7 +20,11 @@ export class Operations extends Invalidations {
     this.memory.use('readBegin')
     this.kernel.mightSleep('readBegin')
     assertMayWait(this.kernel, this.map, 'readBegin')
-    const { seq, invalidating } = await this.lock.section(() => this.protocol.readBegin(notifier))
+    const { seq, invalidating } = await this.lock.section(() => {
+      const begun = this.protocol.readBegin(notifier)
+      this.kernel.note(() => `readBegin: s = ${begun.seq}, S = ${this.protocol.seq.value}${begun.invalidating ? ': wait' : ''}`)
+      return begun
+    })
     if (invalidating) {
       this.kernel.trace('mmu_notifier:wait', notifier)
       await this.collisionOver(seq)
@@ -40,6 +44,7 @@ export class Operations extends Invalidations {
   async readRetry(notifier: Notifier, seq: number): Promise<boolean> {
     const held = await notifier.seq.read()
     const retry = held !== seq || held === DYING
+    this.kernel.note(() => `readRetry ${seq}: s = ${held === DYING ? 'dying' : held}${retry ? ': again' : ': go on'}`)
     this.kernel.trace('mmu_notifier:read_retry', notifier, seq, retry)
     return retry
   }
@@ -47,6 +52,7 @@ export class Operations extends Invalidations {
   /** Who is dying stays so: the callbacks that still come must not make a reader believe in it. */
   async setSeq(notifier: Notifier, seq: number): Promise<void> {
     await notifier.seq.update((held) => (held < 0 ? held : seq))
+    this.kernel.note(() => `setSeq ${seq}`)
     this.kernel.trace('mmu_notifier:set_seq', notifier, seq)
   }
 
@@ -67,6 +73,7 @@ export class Operations extends Invalidations {
     await this.enter([notifier], () => {
       this.protocol.insert(notifier)
       kernel.trace('mmu_notifier:insert', notifier)
+      kernel.note(() => `insert ${notifier.toString()}: s = ${notifier.seq.value}${notifier.phase === 'pending' ? ', deferred' : ''}`)
       return []
     })
   }
@@ -106,7 +113,11 @@ export class Operations extends Invalidations {
     kernel.mightSleep('remove')
     assertMayWait(kernel, this.map, 'remove')
     kernel.trace('mmu_notifier:remove', notifier)
-    const period = await this.lock.section(() => this.protocol.remove(notifier))
+    const period = await this.lock.section(() => {
+      const over = this.protocol.remove(notifier)
+      kernel.note(() => `remove ${notifier.toString()}: ${over === undefined ? 'out' : `wait until S is not ${over}`}`)
+      return over
+    })
     if (period !== undefined) await this.periodOver(period)
     this.protocol.removed(notifier)
     this.outstanding--
@@ -130,6 +141,7 @@ export class Operations extends Invalidations {
     await this.lock.section(() => {
       this.protocol.lockTree()
       this.kernel.trace('mmu_notifier:tree_lock', this.mm.notifiers)
+      this.kernel.note(() => `lock tree: S = ${this.protocol.seq.value}`)
     })
   }
 
@@ -142,6 +154,7 @@ export class Operations extends Invalidations {
   async find(ops: unknown, start: number, last: number, after: Notifier | undefined): Promise<Notifier | undefined> {
     const found = await this.lock.section(() => this.protocol.find(ops, start, last, after))
     this.kernel.trace('mmu_notifier:find', found, start, last)
+    this.kernel.note(() => `find: ${found?.toString() ?? 'none'}`)
     return found
   }
 
@@ -153,6 +166,7 @@ export class Operations extends Invalidations {
     await this.enter(insert, () => {
       const released = this.protocol.batch(batch)
       this.kernel.trace('mmu_notifier:batch', remove, insert, update.map(({ entry }) => entry))
+      this.kernel.note(() => `batch:${[...remove.map((n) => ` ${n.toString()} out`), ...update.map(({ entry }) => ` ${entry.toString()} moves`), ...insert.map((n) => ` ${n.toString()} in`)].join(',')}`)
       return released
     })
   }
@@ -161,6 +175,7 @@ export class Operations extends Invalidations {
 
   async get(notifier: Notifier): Promise<void> {
     await this.lock.section(() => { this.protocol.get(notifier) })
+    this.kernel.note(() => `get ${notifier.toString()}`)
     this.kernel.trace('mmu_notifier:get', notifier)
   }
 
@@ -168,6 +183,7 @@ export class Operations extends Invalidations {
     this.memory.use('put')
     const released = await this.lock.section(() => this.protocol.put(notifier))
     this.kernel.trace('mmu_notifier:put', notifier)
+    this.kernel.note(() => `put ${notifier.toString()}`)
     await this.releaseAll(released)
   }
 
@@ -175,6 +191,7 @@ export class Operations extends Invalidations {
     this.memory.use('removeDeferred')
     const released = await this.lock.section(() => this.protocol.removeDeferred(notifier))
     this.kernel.trace('mmu_notifier:remove_deferred', notifier)
+    this.kernel.note(() => `removeDeferred ${notifier.toString()}${notifier.phase === 'dying' ? ': deferred' : ': out'}`)
     await this.releaseAll(released)
   }
 
@@ -183,6 +200,7 @@ export class Operations extends Invalidations {
     this.kernel.mightSleep('synchronize')
     assertMayWait(this.kernel, this.map, 'synchronize')
     const leaving = await this.lock.section(() => [...this.protocol.leaving])
+    this.kernel.note(() => `synchronize: ${leaving.length} to wait for`)
     await this.queue.until(() => leaving.every(({ seq }) => seq.value === GONE))
   }
 

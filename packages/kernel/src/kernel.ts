@@ -66,6 +66,8 @@ export interface Kernel {
   mightSleep(what: string): void
   /** The only way to await a promise that is not the kernel's (a timer, I/O); other tasks run meanwhile. */
   external<T>(promise: PromiseLike<T>): Promise<T>
+  /** Says what the step that is being performed, or was performed last by this task, means: for a scheduler's reports. `text` is called at once, and only for one. */
+  note(text: () => string): void
   /** Emits a tracepoint. Synchronous; nearly free when nobody listens. */
   trace<K extends keyof TraceEvents>(name: K, ...args: TraceEvents[K]): void
   trace(name: string, ...args: readonly unknown[]): void
@@ -206,6 +208,10 @@ class ScheduledKernel implements Kernel {
 
   external<T>(promise: PromiseLike<T>): Promise<T> {
     return this.#scheduler.external(promise)
+  }
+
+  note(text: () => string): void {
+    this.#scheduler.note?.(text)
   }
 
   trace(name: string, ...args: readonly unknown[]): void {

@@ -102,6 +102,8 @@ export interface Scheduler {
   cpuRelax(): Promise<void>
   /** A primitive was made, by the current task. */
   created?(target: Target): void
+  /** What the step that is being performed, or the current task's last one, means. */
+  note?(text: () => string): void
   /** A cell's value is about to be read or written without a marked operation, by the current task: inside a section or predicate, or in plain code. */
   touched?(target: Target, access: 'read' | 'write'): void
 }
