@@ -67,8 +67,10 @@ export class World {
 
   /** Moves a page to another frame and frees the old one: migration, or a write to a shared page. */
   async replace(page: number): Promise<void> {
+    const frame = page + 1 + this.pages
     await this.notifiers.invalidate({ ...this.rangeOf(page), event: 'clear' }, async () => {
-      const old = await this.entry(page).update(() => page + 1 + this.pages)
+      const old = await this.entry(page).update(() => frame)
+      this.kernel.note(() => `CPU: page ${page} -> frame ${frame}`)
       await this.free(old)
     })
   }
@@ -76,6 +78,7 @@ export class World {
   /** Clears an entry of the CPU page table, and frees its frame. */
   async clear(page: number): Promise<void> {
     const frame = await this.entry(page).update(() => 0)
+    this.kernel.note(() => `CPU: page ${page} -> nothing`)
     await this.free(frame)
   }
 
@@ -84,14 +87,17 @@ export class World {
     if (frame === 0) return
     await this.frame(frame).update(() => {
       const page = this.device.findIndex((entry) => entry.value === frame)
+      this.kernel.note(() => `free frame ${frame}`)
       if (page >= 0) this.stale(page, frame)
       return false
     })
   }
 
   /** Reads an entry of the CPU page table, as rangeFault does. */
-  read(page: number): Promise<number> {
-    return this.entry(page).read()
+  async read(page: number): Promise<number> {
+    const frame = await this.entry(page).read()
+    this.kernel.note(() => `read page ${page}: ${frame === 0 ? 'nothing' : `frame ${frame}`}`)
+    return frame
   }
 
   // The device
@@ -99,6 +105,7 @@ export class World {
   /** Writes an entry of the device page table. STALE when the frame is free. */
   async program(page: number, frame: number): Promise<void> {
     await this.deviceEntry(page).update(() => {
+      this.kernel.note(() => `device: page ${page} -> frame ${frame}`)
       if (frame !== 0 && !this.frame(frame).value) this.stale(page, frame)
       return frame
     })
@@ -106,7 +113,10 @@ export class World {
 
   /** Clears the device entries of an interval of addresses; they are flushed with it. */
   async zap({ start, last }: { readonly start: number; readonly last: number }): Promise<void> {
-    for (let page = Math.ceil(start / PAGE); page * PAGE <= last && page < this.pages; page++) await this.deviceEntry(page).write(0)
+    for (let page = Math.ceil(start / PAGE); page * PAGE <= last && page < this.pages; page++) {
+      await this.deviceEntry(page).write(0)
+      this.kernel.note(() => `device: page ${page} -> nothing`)
+    }
   }
 
   // At the end

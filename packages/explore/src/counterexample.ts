@@ -12,6 +12,8 @@ export interface Step {
   readonly kind: OperationKind
   /** What it acts on. */
   readonly object: string
+  /** What it means, where the code says so with `kernel.note`: shown in place of the two. */
+  readonly note?: string | undefined
   /** The default would have let another task go on: one of the switches that the failure needs. */
   readonly switched: boolean
   /** `file:line` of the call. */
@@ -43,10 +45,12 @@ export interface Evidence {
   readonly deviations: readonly Deviation[]
   /** By task and index of the event. */
   readonly sites: ReadonlyMap<string, string>
+  /** Likewise: what the events mean. */
+  readonly notes: ReadonlyMap<string, string>
 }
 
 /** The steps that a reader has to see. */
-export function stepsOf({ trace, taskNames, failure, deviations, sites }: Evidence): Step[] {
+export function stepsOf({ trace, taskNames, failure, deviations, sites, notes }: Evidence): Step[] {
   const switched = new Set(deviations.map(({ step }) => step))
   const held = new Map<number, string[]>()
   const steps: Step[] = []
@@ -59,8 +63,9 @@ export function stepsOf({ trace, taskNames, failure, deviations, sites }: Eviden
     if (kind === 'lock' || (kind === 'trylock' && event.modes[0] === 1)) held.set(task, [...locks, lockClass])
     else if (kind === 'unlock') held.set(task, locks.filter((_, i) => i !== locks.lastIndexOf(lockClass)))
     if (!past(step)) return
-    const site = sites.get(`${task}.${index}`)
-    steps.push({ step, task: taskNames[task] ?? '?', kind, object, switched: switched.has(step), site, holds: held.get(task) ?? [] })
+    const key = `${task}.${index}`
+    const [site, note] = [sites.get(key), notes.get(key)]
+    steps.push({ step, task: taskNames[task] ?? '?', kind, object, ...(note !== undefined && { note }), switched: switched.has(step), site, holds: held.get(task) ?? [] })
   })
   return steps
 }
@@ -82,7 +87,7 @@ function pastOf(trace: Trace, taskNames: readonly string[], { code, task }: Fail
 export function formatCounterexample(example: Counterexample, found: string): string {
   const { steps, message, site, token, deviations } = example
   const names = [...new Set(steps.map(({ task }) => task))]
-  const shown = steps.map((step) => ({ ...step, text: `${step.kind} ${step.object}${holding(step)}` }))
+  const shown = steps.map((step) => ({ ...step, text: `${step.note ?? `${step.kind} ${step.object}`}${holding(step)}` }))
   const widths = names.map((name) => Math.max(name.length, ...shown.filter(({ task }) => task === name).map(({ text }) => text.length)) + 3)
   const line = (mark: string, cells: readonly string[], tail = ''): string =>
     `${mark} ${cells.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join('')}${tail}`.trimEnd()

@@ -103,6 +103,6 @@ export async function replayed(make: MakeEngine, schedules: readonly Schedule[])
   const { failure } = outcome
   if (!failure) return undefined
   const token = formatToken({ fingerprint: await fingerprint(make), schedules: [...schedules.slice(0, -1), followed] })
-  const steps = stepsOf({ trace: engine.trace, taskNames: engine.taskNames, failure, deviations: followed, sites: witness.sites })
+  const steps = stepsOf({ trace: engine.trace, taskNames: engine.taskNames, failure, deviations: followed, sites: witness.sites, notes: witness.notes })
   return { ...failure, token, deviations: followed, steps }
 }

@@ -33,4 +33,6 @@ export interface Witness {
   started?(task: ExploredTask): string | undefined
   /** and where the running task awaits what is no operation. @param generator the compiled function that does, if it is one */
   awaited?(generator: object | undefined): string | undefined
+  /** What the operation means that `task` has started last. */
+  note?(task: Task, text: string): void
 }

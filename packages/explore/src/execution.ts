@@ -210,6 +210,10 @@ export abstract class Execution implements Scheduler {
     }
   }
 
+  note(text: () => string): void {
+    if (this.running) this.witness?.note?.(this.running, text())
+  }
+
   /** A task asked `what`, and not the scheduler. */
   strayed(what: string): void {
     if (this.running) this.fail({ ...nondeterminism(this.running, `calls ${what}`), site: this.witness?.here?.() })

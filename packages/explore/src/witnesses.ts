@@ -37,6 +37,10 @@ export class ContextWitness implements Witness {
 export class SiteWitness implements Witness {
   /** By task and index of the event. */
   readonly sites: Map<string, string> = new Map<string, string>()
+  /** What operations mean, by the same keys. */
+  readonly notes: Map<string, string> = new Map<string, string>()
+  /** By task: its operation that was started last. */
+  readonly #started = new Map<number, string>()
   #lastAwait: string | undefined
   readonly #hook = asyncHooks()?.createHook({
     // A native await makes a promise of its own, where it stands.
@@ -55,8 +59,15 @@ export class SiteWitness implements Witness {
 
   starts(task: Task): undefined {
     const site = siteHere()
-    if (site !== undefined) this.sites.set(keyOf(task as ExploredTask), site)
+    const key = keyOf(task as ExploredTask)
+    this.#started.set(task.id, key)
+    if (site !== undefined) this.sites.set(key, site)
     return undefined
+  }
+
+  note(task: Task, text: string): void {
+    const key = this.#started.get(task.id)
+    if (key !== undefined) this.notes.set(key, text)
   }
 
   here(): string | undefined {
