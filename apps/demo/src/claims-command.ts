@@ -1,4 +1,4 @@
-import { CLAIMS, findClaim, type Claim, type Row } from '@mmu-notifier/claims'
+import { book, CLAIMS, findClaim, type Claim, type Row } from '@mmu-notifier/claims'
 import Table from 'cli-table3'
 import { availableParallelism } from 'node:os'
 import pc from 'picocolors'
@@ -11,10 +11,11 @@ export interface ClaimsOptions {
   readonly replay?: string
   readonly jobs?: number
   readonly json?: boolean
+  readonly markdown?: boolean
 }
 
 /** `mmu-notifier claims`. @returns the exit status: 1 when a variant does not do what it is expected to */
-export async function claimsCommand(ids: readonly string[], { show, replay, jobs = availableParallelism(), json }: ClaimsOptions): Promise<number> {
+export async function claimsCommand(ids: readonly string[], { show, replay, jobs = availableParallelism(), json, markdown }: ClaimsOptions): Promise<number> {
   const claims = ids.length === 0 ? CLAIMS : ids.map(claimOf)
   if (replay !== undefined && show === undefined) throw new UsageError('claims --replay: say with --show which variant the token is of')
   if (show !== undefined) return showVariant(claims, show, replay)
@@ -32,7 +33,8 @@ export async function claimsCommand(ids: readonly string[], { show, replay, jobs
     progress.stop()
   }
   const results = claims.map((claim) => ({ claim, rows: claim.variants.map((_, i) => rows[wanted.findIndex(({ id }) => id === claim.id) + i] as Row) }))
-  console.log(json ? JSON.stringify(results.map(toJson), undefined, 2) : toTable(results))
+  if (markdown) process.stdout.write(book(results))
+  else console.log(json ? JSON.stringify(results.map(toJson), undefined, 2) : toTable(results))
   return rows.every(({ ok }) => ok) ? 0 : 1
 }
 

@@ -61,6 +61,7 @@ export async function main(args: readonly string[]): Promise<number> {
     .option('--replay <token>', 'with --show: only the schedule that the table gave this token')
     .option('--jobs <n>', 'threads (default: as many as there are CPUs)', positive)
     .option('--json', 'print one JSON array')
+    .option('--markdown', 'print the book that docs/claims.md is')
     .action(async (ids: string[], options: ClaimsOptions) => { status = await claimsCommand(ids, options) })
 
   try {

@@ -20,11 +20,16 @@ export function markdown({ id, title, source, says, variants }: Claim, rows: rea
   ].join('\n\n')
 }
 
+/** All of it: `docs/claims.md`. */
+export function book(results: readonly { readonly claim: Claim; readonly rows: readonly Row[] }[]): string {
+  return `${outline(results.map(({ claim }) => claim))}\n${results.map(({ claim, rows }) => markdown(claim, rows)).join('\n\n')}\n`
+}
+
 /** What stands above the chapters. */
 export function outline(claims: readonly Claim[]): string {
   return `# The claims, as experiments
 
-*Generated from \`packages/claims\` by \`npm run docs -w @mmu-notifier/claims\`; do not edit.*
+*Generated from \`packages/claims\` by \`npm run docs\`; do not edit.*
 
 In January 2020 two kernel developers worked out on the list how the interval notifiers of Linux could be found, counted, put and replaced (see \`packages/core\`). This is what they claimed, one claim a
 chapter, with what follows from it and what the field has learnt since. Each claim is an experiment: the right design passes every interleaving of a small scenario, each wrong one fails, in the shortest interleaving that the checker finds.

@@ -12,12 +12,6 @@ export type Phase =
 /** Which call removes it: `deferred` gives the owner's reference back when it is applied, `put` had none left, `sync` hands it to the caller. */
 export type Removal = 'deferred' | 'put' | 'sync'
 
-/** Where an entry lies, and where it is going to. Replaced as a whole, never changed. */
-export interface Place extends Interval {
-  /** The interval that a deferred update gives it. The mail's `updated_start`, `updated_end`, with no value that means "none". */
-  readonly updated: Interval | undefined
-}
-
 /** A word that tasks share. */
 export interface Word<T> {
   value: T
@@ -35,7 +29,10 @@ export interface Entry {
   readonly ops: unknown
   /** Always odd: what {@link Entry.phase} allows a reader to go on with, or {@link DYING}, or {@link GONE}. */
   readonly seq: Word<number>
-  readonly place: Word<Place>
+  /** Where it lies. */
+  readonly place: Word<Interval>
+  /** Where a deferred update will put it: a word of its own, since callbacks read the other one meanwhile. The mail's `updated_start` and `updated_end`, with no value that means "none". */
+  readonly updated: Word<Interval | undefined>
   references: number
   phase: Phase
   removal: Removal | undefined
@@ -61,6 +58,6 @@ export interface Applied<E extends Entry> {
 }
 
 /** Where the entry will lie when everything that was asked for is applied. */
-export function planned({ place }: Entry): Interval {
-  return place.value.updated ?? place.value
+export function planned({ place, updated }: Entry): Interval {
+  return updated.value ?? place.value
 }

@@ -1,5 +1,5 @@
 import type { Cell, Memory } from '@mmu-notifier/kernel'
-import { planned, type Entry, type Phase, type Place, type Removal } from './entry.ts'
+import { planned, type Entry, type Phase, type Removal } from './entry.ts'
 import { hex, without, type AddressRange, type Interval } from './interval.ts'
 import type { Operations } from './operations.ts'
 import type { IntervalNotifierOps } from './ops.ts'
@@ -74,7 +74,8 @@ export class Notifier<Data = unknown> implements IntervalNotifier<Data>, Entry {
   // What follows belongs to the protocol and changes in its critical sections only.
   readonly id: number
   readonly seq: Cell<number>
-  readonly place: Cell<Place>
+  readonly place: Cell<Interval>
+  readonly updated: Cell<Interval | undefined>
   references: number
   phase: Phase = 'new'
   removal: Removal | undefined
@@ -89,7 +90,8 @@ export class Notifier<Data = unknown> implements IntervalNotifier<Data>, Entry {
     this.operations = operations
     this.id = id
     this.seq = kernel.cell(`seq of ${name}`, 1)
-    this.place = kernel.cell(`place of ${name}`, { start: interval.start, last: interval.last, updated: undefined })
+    this.place = kernel.cell(`interval of ${name}`, { start: interval.start, last: interval.last })
+    this.updated = kernel.cell<Interval | undefined>(`update of ${name}`, undefined)
     this.memory = kernel.memory(`the notifier ${name} of ${mm.name}`)
     this.references = references
     this.ops = ops

@@ -200,7 +200,7 @@ export class Protocol<E extends Entry = Entry> {
     let best: E | undefined
     for (let handle = this.tree.findFirst(start, last); handle >= 0; handle = this.tree.findNext(handle, start, last)) {
       const entry = this.entries[handle]
-      if (entry?.ops !== ops || entry?.phase !== 'live' || entry.place.value.updated || (after && !precedes(after, entry))) continue
+      if (entry?.ops !== ops || entry?.phase !== 'live' || entry.updated.value || (after && !precedes(after, entry))) continue
       best = entry
       break
     }
@@ -263,10 +263,9 @@ export class Protocol<E extends Entry = Entry> {
       this.retire(entry, released)
       return
     }
-    if (entry.phase === 'pending') entry.place.value = { ...interval, updated: undefined }
+    if (entry.phase === 'pending') entry.place.value = interval
     else {
-      const { start, last } = entry.place.value
-      entry.place.value = { start, last, updated: interval }
+      entry.updated.value = interval
       this.defer(entry, 'live')
     }
     // As an insert: what runs now may concern what it gains, and will not call it.
@@ -288,10 +287,11 @@ export class Protocol<E extends Entry = Entry> {
   }
 
   protected move(entry: E): void {
-    const { updated } = entry.place.value
+    const updated = entry.updated.value
     if (!updated) return
     this.erase(entry)
-    entry.place.value = { ...updated, updated: undefined }
+    entry.place.value = updated
+    entry.updated.value = undefined
     this.enter(entry)
   }
 

@@ -6,7 +6,7 @@ const ops = { name: 'ours' }
 
 let ids = 0
 function entry(start: number, last: number, of: unknown = ops): Entry {
-  return { id: ids++, place: { value: { start, last, updated: undefined } }, ops: of, seq: { value: 1 }, references: 1, phase: 'new', removal: undefined, seen: false, handle: -1, assertAlive: () => undefined }
+  return { id: ids++, place: { value: { start, last } }, updated: { value: undefined }, ops: of, seq: { value: 1 }, references: 1, phase: 'new', removal: undefined, seen: false, handle: -1, assertAlive: () => undefined }
 }
 
 function live(protocol: Protocol, start: number, last: number): Entry {

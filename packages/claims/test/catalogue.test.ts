@@ -1,0 +1,29 @@
+import { readFileSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { CLAIMS, findClaim, outline } from '../src/index.ts'
+
+const root = join(import.meta.dirname, '..')
+
+test('every file of claims is in the catalogue, once, by its name', () => {
+  const files = readdirSync(join(root, 'src/claims')).map((file) => file.replace(/\.ts$/, ''))
+  const ids = CLAIMS.map(({ id }) => id.toLowerCase().replace(/^([cbv])(\d)$/, '$10$2'))
+  expect(ids.toSorted()).toEqual(files.toSorted())
+})
+
+test('each has a right variant before its wrong ones, or is right or wrong alone; names are unique', () => {
+  for (const { id, variants } of CLAIMS) {
+    const kinds = variants.map(({ expect: expected }) => (expected === 'pass' ? 'right' : 'wrong'))
+    expect([id, kinds]).toEqual([id, kinds.toSorted()])
+    expect([id, kinds.includes('right')]).toEqual([id, true])
+    expect([id, new Set(variants.map(({ name }) => name)).size]).toEqual([id, variants.length])
+  }
+})
+
+test('claims are found by id in any case', () => {
+  expect([findClaim('c16')?.id, findClaim('C16')?.id, findClaim('C99')]).toEqual(['C16', 'C16', undefined])
+})
+
+test('the book begins with the list of all claims', () => {
+  expect(readFileSync(join(root, '../../docs/claims.md'), 'utf8').startsWith(outline(CLAIMS))).toBe(true)
+})
