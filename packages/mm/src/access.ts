@@ -1,6 +1,6 @@
 import { hex } from '@mmu-notifier/core'
 import { PAGE_SIZE } from './constants.ts'
-import { checkUnsigned, errno } from './errno.ts'
+import { AccessFault, checkUnsigned } from './errno.ts'
 import { allows, handleFaults, type Access } from './fault.ts'
 import type { MmStruct } from './mm-struct.ts'
 import { frameOf, PTE_PRESENT, PTE_WRITE } from './pte.ts'
@@ -14,12 +14,12 @@ export async function faultPage(mm: MmStruct, address: number, access: Access): 
     const handled = await mm.mmapLock.read(async () => {
       const area = mm.vmas.find(page)
       if (!area) return false
-      if (!allows(area, access)) throw errno('EFAULT', `${access} of ${hex(address)}: the area does not allow it (SIGSEGV)`)
-      await handleFaults(mm, area, page, page + PAGE_SIZE, access)
+      if (!allows(area, access)) throw new AccessFault(`${access} of ${hex(address)}: the area does not allow it`, address, 'SIGSEGV', 2)
+      await handleFaults(mm, area, page, page + PAGE_SIZE, access, { by: 'cpu' })
       return true
     })
     if (handled) return
-    if (!(await growStackByFault(mm, page))) throw errno('EFAULT', `${access} of ${hex(address)}: no area there (SIGSEGV)`)
+    if (!(await growStackByFault(mm, page))) throw new AccessFault(`${access} of ${hex(address)}: no area there`, address, 'SIGSEGV', 1)
   }
 }
 

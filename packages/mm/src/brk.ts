@@ -17,7 +17,8 @@ export async function brk(mm: MmStruct, end: number): Promise<number> {
       await mm.unmap(to, from)
     } else if (to > from) {
       if (!hasRoom(mm, from, to)) return mm.brk
-      const area = new VmArea(from, to, VM_READ | VM_WRITE, undefined, 0)
+      const area = new VmArea(mm, from, to, VM_READ | VM_WRITE, undefined, from / PAGE_SIZE)
+      area.accounted = true
       mm.vmas.add(area)
       mm.vmas.merge(area)
     }

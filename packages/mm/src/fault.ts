@@ -1,15 +1,22 @@
 import { hex } from '@mmu-notifier/core'
 import { PAGE_SIZE, VM_ACCESS, VM_EXEC, VM_WRITE } from './constants.ts'
-import { errno } from './errno.ts'
+import { AccessFault } from './errno.ts'
+import { faultDevicePrivate, faultExclusive, waitForMigration } from './fault-special.ts'
 import type { VmFile } from './file.ts'
 import { ZERO_FRAME } from './frames.ts'
 import type { MmStruct } from './mm-struct.ts'
 import type { PageCache } from './page-cache.ts'
 import { alignDown } from './pages.ts'
-import { frameOf, makePte, PTE_EXCLUSIVE, PTE_PRESENT, PTE_WRITE } from './pte.ts'
+import { frameOf, makePte, PTE_DEVICE_EXCLUSIVE, PTE_DEVICE_PRIVATE, PTE_EXCLUSIVE, PTE_PRESENT, PTE_WRITE, specialKind } from './pte.ts'
 import type { VmArea } from './vma.ts'
 
 export type Access = 'read' | 'write' | 'execute'
+
+/**
+ * On whose behalf a page is faulted in: the CPU's own access, another's (`rangeFault`, exclusive access), or populate's. Linux:
+ * FAULT_FLAG_USER, FAULT_FLAG_REMOTE, neither.
+ */
+export type FaultedBy = 'cpu' | 'remote' | 'populate'
 
 /** Whether the CPU may do it. On x86 every accessible page is readable. Linux: `access_error()`. */
 export function allows(area: VmArea, access: Access): boolean {
@@ -20,14 +27,21 @@ export function allows(area: VmArea, access: Access): boolean {
 const LEAF_SPAN = 512 * PAGE_SIZE
 const FAULT_AROUND = 16 * PAGE_SIZE
 
-type Outcome = 'done' | 'copy' | 'beyond the end'
+/** `copy` and `special`: more than a step has to be done, outside of the page-table lock. */
+type Outcome = 'done' | 'copy' | 'special' | 'beyond the end'
+
+export interface FaultOptions {
+  readonly by: FaultedBy
+  /**
+   * Leaves out the pages that allow the access already, and faults each of the others until it does. Linux: `__get_user_pages()`, which
+   * looks first. Without it each page is faulted once, needed or not, and the caller looks again.
+   */
+  readonly missingOnly?: boolean
+}
 
 /**
- * Handles a fault on every page of `[start, end)`, which lies in `area`: afterwards each was readable, or writable when `access` is
- * 'write', at some moment. EFAULT behind the end of a file, when the pages before are done. Under the mmap lock; the access must be
- * allowed. Linux: `handle_mm_fault()`.
- *
- * @param missingOnly leaves out the pages that allow the access already. Linux: `__get_user_pages()`, which looks first
+ * Handles a fault on every page of `[start, end)`, which lies in `area`. An AccessFault behind the end of a file, when the pages before
+ * are done. Under the mmap lock; the access must be allowed. Linux: `handle_mm_fault()`.
  *
  * Making an entry present needs no notification: a device cannot have used what was not there. Replacing one does; this is the copy of
  * COW.
@@ -38,44 +52,60 @@ export async function handleFaults(
   start: number,
   end: number,
   access: Access,
-  missingOnly = false,
+  { by, missingOnly = false }: FaultOptions,
 ): Promise<void> {
   const { kernel } = mm.memory
   const enough = missingOnly ? (access === 'write' ? PTE_WRITE : PTE_PRESENT) : 0
+  let entry = 0
   for (let at = start; at < end; ) {
     const outcome = await mm.tableLock.section((): Outcome => {
       for (const to = Math.min(alignDown(at, LEAF_SPAN) + LEAF_SPAN, end); at < to; at += PAGE_SIZE) {
-        if (mm.pageTable.get(at) & enough) continue
-        kernel.trace('mm:fault', mm.mm, at, access)
-        const outcome = fault(mm, area, at, access === 'write')
-        if (outcome !== 'done') return outcome
+        do {
+          entry = mm.pageTable.get(at)
+          if (entry & enough) break
+          kernel.trace('mm:fault', mm.mm, at, access, by)
+          const outcome = fault(mm, area, at, entry, access === 'write')
+          if (outcome !== 'done') return outcome
+        } while (missingOnly)
       }
       return 'done'
     })
-    if (outcome === 'beyond the end') throw errno('EFAULT', `${access} of ${hex(at)}: behind the end of ${area.file?.name ?? ''} (SIGBUS)`)
-    if (outcome === 'copy') {
-      await copyOnWrite(mm, area, at)
-      at += PAGE_SIZE
-    }
+    if (outcome === 'done') continue
+    if (outcome === 'beyond the end') throw new AccessFault(`${access} of ${hex(at)}: behind the end of ${area.file?.name ?? ''}`, at, 'SIGBUS', 2)
+    if (outcome === 'copy') await copyOnWrite(mm, area, at, entry)
+    else await faultSpecial(mm, area, at, entry)
+    if (!missingOnly) at += PAGE_SIZE
   }
 }
 
-/** Under the page-table lock. */
-function fault(mm: MmStruct, area: VmArea, address: number, write: boolean): Outcome {
-  const entry = mm.pageTable.get(address)
+/** Under the page-table lock. The tables above the entry come into being even if the fault fails. */
+function fault(mm: MmStruct, area: VmArea, address: number, entry: number, write: boolean): Outcome {
+  if (entry === 0) mm.pageTable.makeLeaf(address)
   if (entry === 0) return area.file ? faultFile(mm, area, area.file, address, write) : faultAnonymous(mm, area, address, write)
+  if (specialKind(entry) !== 0) return 'special'
   if (!write || entry & PTE_WRITE) return 'done' // another task was quicker
-  if (area.shared || mayReuse(mm, entry)) {
-    mm.pageTable.set(address, entry | PTE_WRITE | (area.shared ? 0 : PTE_EXCLUSIVE))
+  if (area.shared) {
+    mm.pageTable.set(address, entry | PTE_WRITE)
     return 'done'
   }
-  return 'copy'
+  if (!(entry & PTE_EXCLUSIVE) && !mayReuse(mm, entry)) return 'copy'
+  mm.frames.setReverse(frameOf(entry), area.anonVma, area.pageIndex(address))
+  mm.pageTable.set(address, entry | PTE_WRITE | PTE_EXCLUSIVE)
+  return 'done'
+}
+
+/** What a device has, or what is on its way. Linux: `do_swap_page()`. */
+function faultSpecial(mm: MmStruct, area: VmArea, address: number, entry: number): Promise<void> {
+  const kind = specialKind(entry)
+  if (kind === PTE_DEVICE_PRIVATE) return faultDevicePrivate(mm, address, entry)
+  if (kind === PTE_DEVICE_EXCLUSIVE) return faultExclusive(mm, area, address, entry)
+  return waitForMigration(mm, address, entry)
 }
 
 /** A private page that nobody else uses is not copied. The page cache is a user. Linux: `wp_can_reuse_anon_folio()`. */
 function mayReuse(mm: MmStruct, entry: number): boolean {
   const frame = frameOf(entry)
-  return frame !== ZERO_FRAME && mm.frames.references(frame) === 1
+  return mm.frames.isAnonymous(frame) && mm.frames.references(frame) === 1
 }
 
 /** Linux: `do_anonymous_page()`. */
@@ -87,7 +117,9 @@ function faultAnonymous(mm: MmStruct, area: VmArea, address: number, write: bool
 
 /** Linux: `do_read_fault()`, `do_cow_fault()`, `do_shared_fault()`. */
 function faultFile(mm: MmStruct, area: VmArea, { cache }: VmFile, address: number, write: boolean): Outcome {
-  if (write && !area.shared) area.anonymous = true
+  if (write && !area.shared) mm.vmas.prepareAnon(area)
+  if (!write) faultAround(mm, area, cache, address)
+  if (mm.pageTable.get(address) !== 0) return 'done'
   const index = area.pageIndex(address)
   if (index * PAGE_SIZE >= cache.size) return 'beyond the end'
   const page = cache.bring(index)
@@ -98,7 +130,6 @@ function faultFile(mm: MmStruct, area: VmArea, { cache }: VmFile, address: numbe
     return 'done'
   }
   map(mm, address, page, fileBits(area))
-  if (!write) faultAround(mm, area, cache, address)
   return 'done'
 }
 
@@ -108,7 +139,7 @@ function fileBits(area: VmArea): number {
 }
 
 /**
- * A read fault also maps what is in memory of the 64 KiB around it, inside the area and the leaf table. Linux:
+ * A read fault first maps what is in memory of the 64 KiB around it, inside the area and the leaf table. Linux:
  * `do_fault_around()`.
  */
 function faultAround(mm: MmStruct, area: VmArea, cache: PageCache, address: number): void {
@@ -124,11 +155,10 @@ function faultAround(mm: MmStruct, area: VmArea, cache: PageCache, address: numb
  * The device may still read the old page until its callback has returned; only then the entry changes, and the old page may be freed. Who
  * finds another entry inside leaves it: the access faults again. Linux: `wp_page_copy()`.
  */
-async function copyOnWrite(mm: MmStruct, area: VmArea, address: number): Promise<void> {
+async function copyOnWrite(mm: MmStruct, area: VmArea, address: number, entry: number): Promise<void> {
   await mm.notifiers.invalidate({ start: address, end: address + PAGE_SIZE, event: 'clear' }, () =>
     mm.tableLock.section(() => {
-      const entry = mm.pageTable.get(address)
-      if (entry === 0 || entry & PTE_WRITE) return
+      if (mm.pageTable.get(address) !== entry) return
       const page = frameOf(entry)
       const copy = mm.frames.allocate()
       mm.frames.copy(page, copy)
@@ -140,7 +170,7 @@ async function copyOnWrite(mm: MmStruct, area: VmArea, address: number): Promise
 
 /** Maps a new page for write; takes over the caller's reference. */
 function mapPrivate(mm: MmStruct, area: VmArea, address: number, frame: number): void {
-  area.anonymous = true
+  mm.frames.setReverse(frame, mm.vmas.prepareAnon(area), area.pageIndex(address))
   map(mm, address, frame, PTE_PRESENT | PTE_WRITE | PTE_EXCLUSIVE)
   mm.frames.put(frame)
 }

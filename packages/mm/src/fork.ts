@@ -1,6 +1,7 @@
 import { VM_DONTCOPY, VM_LOCKED, VM_WIPEONFORK } from './constants.ts'
 import type { MmStruct } from './mm-struct.ts'
-import { frameOf, PTE_EXCLUSIVE, PTE_WRITE } from './pte.ts'
+import { forkAnonVma } from './anon-vma.ts'
+import { shareEntry } from './entries.ts'
 import type { VmArea } from './vma.ts'
 
 /**
@@ -11,24 +12,25 @@ export function dupMmap(parent: MmStruct, child: MmStruct): Promise<void> {
   return parent.syscall('fork', 'write', async () => {
     for (const area of parent.vmas) {
       if (area.has(VM_DONTCOPY)) continue
-      const copy = area.slice(area.start, area.end)
+      const copy = area.slice(area.start, area.end, child)
       copy.flags &= ~VM_LOCKED
-      if (area.has(VM_WIPEONFORK)) copy.anonymous = false
-      child.vmas.add(copy)
-      if (copy.anonymous) await copyEntries(parent, child, area)
+      child.vmas.add(copy, area)
+      if (area.has(VM_WIPEONFORK)) continue
+      forkAnonVma(copy, area)
+      if (area.anonVma) await copyEntries(parent, child, area)
     }
   })
 }
 
 /** Linux: `copy_page_range()`. */
-async function copyEntries(parent: MmStruct, child: MmStruct, { start, end }: VmArea): Promise<void> {
+async function copyEntries(parent: MmStruct, child: MmStruct, area: VmArea): Promise<void> {
+  const { start, end } = area
   await parent.notifiers.invalidate({ start, end, event: 'protectionPage' }, () =>
     parent.eachLeaf(start, end, (from, to) => {
       parent.pageTable.updateRange(from, to, (address, entry) => {
-        const readOnly = entry & ~(PTE_WRITE | PTE_EXCLUSIVE)
-        parent.frames.addMapping(frameOf(entry))
-        child.pageTable.set(address, readOnly)
-        return readOnly
+        const shared = shareEntry(parent.frames, area, entry)
+        child.pageTable.set(address, shared)
+        return shared
       })
     }),
   )

@@ -1,12 +1,24 @@
 import { MmuNotifierError, type Kernel } from '@mmu-notifier/kernel'
+import type { AreaTree } from './area-tree.ts'
 import { PAGE_SIZE } from './constants.ts'
+import type { DevicePages } from './device-pages.ts'
 import { errno } from './errno.ts'
+import { MAX_FRAMES } from './pte.ts'
 
 /** The page of zeros that read faults on private anonymous memory map. Always there, not counted, never written. Linux: `ZERO_PAGE()`. */
 export const ZERO_FRAME = 0
 
-/** Frames are numbered below this: an entry is a frame and four bits in a signed 32-bit integer. */
-const MAX_FRAMES = 2 ** 27
+/** Who may map the pages of an object: of a file, or private ones of some areas. Linux: what `folio->mapping` points to. */
+export interface ReverseMap {
+  /** The pages are private ones. Linux: `folio_test_anon()`. */
+  readonly anonymous: boolean
+  readonly areas: AreaTree
+}
+
+/** A task works on the page as a whole: migrates it, or gives it to a device. Linux: PG_locked. */
+const LOCKED = 1
+/** The memory of a device. Linux: ZONE_DEVICE. */
+const DEVICE = 2
 
 /**
  * The page frames of the machine: who uses each, and its bytes. A frame that was never written costs no 4 KiB. Linux: `struct page`, the
@@ -20,8 +32,13 @@ export class FrameTable {
   readonly #kernel: Kernel
   #references = new Int32Array(1024)
   #mappings = new Int32Array(1024)
+  #flags = new Uint8Array(1024)
+  /** The page of the object. A file, and an address, has more than 2^32. */
+  #index = new Float64Array(1024)
+  readonly #reverse: (ReverseMap | undefined)[] = []
   /** Bytes of frames that were written. */
   readonly #data: (Uint8Array | undefined)[] = []
+  readonly #devices: DevicePages[] = []
   readonly #free: number[] = []
   #next = 1
   #used = 1
@@ -68,9 +85,11 @@ export class FrameTable {
     const mappings = this.#mappings[frame]
     if (mappings > 0) throw new MmuNotifierError('UAF', `UAF  the last put of frame ${frame}, which ${mappings} page-table entries map`)
     this.#used--
-    this.#data[frame] = undefined
+    if (this.#data[frame]) this.#data[frame] = undefined
+    this.#reverse[frame] = undefined
     this.#kernel.trace('mm:frame_free', frame)
-    this.#free.push(frame)
+    if (this.#flags[frame] & DEVICE) this.deviceOf(frame)?.pageFree(frame)
+    else this.#free.push(frame)
   }
 
   /** A page-table entry begins to map the frame; it holds a reference. Linux: `folio_add_anon_rmap_pte()`, `folio_add_file_rmap_pte()`. */
@@ -85,6 +104,78 @@ export class FrameTable {
     if (frame === ZERO_FRAME) return
     this.#mappings[frame]--
     this.put(frame)
+  }
+
+  /** A page-table entry ceases to count as a mapping, and keeps its reference: a device gets the page for itself. */
+  detachMapping(frame: number): void {
+    this.#inUse(frame, 'detach')
+    this.#mappings[frame]--
+  }
+
+  /** It counts again, with the reference that it has kept. */
+  reattachMapping(frame: number): void {
+    this.#inUse(frame, 'attach')
+    this.#mappings[frame]++
+  }
+
+  /** The page belongs to page `index` of an object from now on, or to none. Linux: `folio->mapping`, `folio->index`. */
+  setReverse(frame: number, reverse: ReverseMap | undefined, index = 0): void {
+    this.#reverse[frame] = reverse
+    this.#index[frame] = index
+  }
+
+  /** What the page belongs to; undefined for the zero page, and for what was truncated. */
+  reverse(frame: number): ReverseMap | undefined {
+    return this.#reverse[frame]
+  }
+
+  /** The page of its object. */
+  index(frame: number): number {
+    return this.#index[frame]
+  }
+
+  isAnonymous(frame: number): boolean {
+    return this.#reverse[frame]?.anonymous === true
+  }
+
+  /** @returns false when it is locked already. Linux: `folio_trylock()` */
+  tryLock(frame: number): boolean {
+    if (this.#flags[frame] & LOCKED) return false
+    this.#flags[frame] |= LOCKED
+    return true
+  }
+
+  unlock(frame: number): void {
+    this.#flags[frame] &= ~LOCKED
+  }
+
+  isLocked(frame: number): boolean {
+    return (this.#flags[frame] & LOCKED) !== 0
+  }
+
+  /** The device in whose memory the frame lies; undefined for RAM. Linux: `is_device_private_page()`, `page->pgmap`. */
+  deviceOf(frame: number): DevicePages | undefined {
+    if ((this.#flags[frame] & DEVICE) === 0) return undefined
+    return this.#devices.find((device) => frame >= device.first && frame < device.end)
+  }
+
+  /** Numbers the memory of a device. @returns the first of `count` frames, none of them in use. ENOMEM. Linux: `memremap_pages()` */
+  addDevice(device: DevicePages, count: number): number {
+    const first = this.#next
+    if (first + count > MAX_FRAMES) throw errno('ENOMEM', `memremap_pages: no room for ${count} of ${MAX_FRAMES} frames`)
+    this.#next += count
+    while (this.#references.length < this.#next) this.#enlarge(this.#next)
+    this.#flags.fill(DEVICE, first, this.#next)
+    this.#devices.push(device)
+    return first
+  }
+
+  /** The driver takes a page of its device into use, with one reference. Linux: `zone_device_page_init()`. */
+  initDevicePage(frame: number): void {
+    if (this.#references[frame] > 0) throw new MmuNotifierError('UAF', `UAF  page ${frame} of a device is given out twice`)
+    this.#references[frame] = 1
+    this.#used++
+    this.#kernel.trace('mm:frame_alloc', frame)
   }
 
   /** A copy of `length` bytes from `offset` on, inside the frame. */
@@ -129,12 +220,18 @@ export class FrameTable {
   #grow(): number {
     const frame = this.#next
     if (frame === MAX_FRAMES) throw errno('ENOMEM', `allocate: all ${MAX_FRAMES} frames are in use`)
-    if (frame === this.#references.length) {
-      this.#references = doubled(this.#references)
-      this.#mappings = doubled(this.#mappings)
-    }
+    if (frame === this.#references.length) this.#enlarge(frame + 1)
     this.#next++
     return frame
+  }
+
+  /** By a quarter at least: what is not used yet costs memory too. */
+  #enlarge(atLeast: number): void {
+    const length = Math.max(atLeast, Math.ceil(1.25 * this.#references.length))
+    this.#references = enlarged(this.#references, new Int32Array(length))
+    this.#mappings = enlarged(this.#mappings, new Int32Array(length))
+    this.#flags = enlarged(this.#flags, new Uint8Array(length))
+    this.#index = enlarged(this.#index, new Float64Array(length))
   }
 
   #inUse(frame: number, what: string): void {
@@ -152,9 +249,8 @@ export class FrameTable {
   }
 }
 
-function doubled(array: Int32Array): Int32Array<ArrayBuffer> {
-  const larger = new Int32Array(2 * array.length)
-  larger.set(array)
+function enlarged<T extends Int32Array | Uint8Array | Float64Array>(old: T, larger: T): T {
+  larger.set(old)
   return larger
 }
 

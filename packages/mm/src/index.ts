@@ -1,13 +1,21 @@
 import './trace.ts'
 
 export * from './constants.ts'
-export type { Errno } from './errno.ts'
-export type { Access } from './fault.ts'
+export { DevicePages, type DevicePageFault, type DevicePagesOps } from './device-pages.ts'
+export { errno, signalOf, type AccessFault, type Errno, type Signal } from './errno.ts'
+export type { ExclusivePages } from './exclusive.ts'
+export type { Access, FaultedBy } from './fault.ts'
 export type { FileKind, FileOptions, VmFile } from './file.ts'
-export { ZERO_FRAME, type FrameTable } from './frames.ts'
+export { ZERO_FRAME, type FrameTable, type ReverseMap } from './frames.ts'
 export { PhysicalMemory } from './memory.ts'
+export {
+  MIGRATE_PFN_MIGRATE, MIGRATE_PFN_SHIFT, MIGRATE_PFN_WRITE, migrateDeviceRange, type Migration, type MigrateVmaRequest,
+} from './migrate.ts'
 export type { Mm } from './mm.ts'
 export { PageTable, X86_64_LEVELS } from './page-table.ts'
-export { frameOf, PTE_EXCLUSIVE, PTE_PRESENT, PTE_PROTNONE, PTE_WRITE } from './pte.ts'
-export { PFN_SHIFT, PFN_VALID, PFN_WRITE, type FaultedPages, type RangeFaultRequest } from './range-fault.ts'
+export {
+  frameOf, PTE_DEVICE_EXCLUSIVE, PTE_DEVICE_PRIVATE, PTE_EXCLUSIVE, PTE_MIGRATION, PTE_PRESENT, PTE_PROTNONE, PTE_SWAP_WRITE, PTE_WRITE,
+  specialKind,
+} from './pte.ts'
+export { PFN_ERROR, PFN_SHIFT, PFN_VALID, PFN_WRITE, type FaultedPages, type RangeAccess, type RangeFaultRequest } from './range-fault.ts'
 export type { Vma } from './vma.ts'

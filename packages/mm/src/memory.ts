@@ -1,4 +1,5 @@
-import type { Kernel, SpinLock } from '@mmu-notifier/kernel'
+import type { Kernel, SpinLock, WaitQueue } from '@mmu-notifier/kernel'
+import { DevicePages, type DevicePagesOps } from './device-pages.ts'
 import { VmFile, type FileOptions } from './file.ts'
 import { FrameTable } from './frames.ts'
 import { Mm } from './mm.ts'
@@ -9,11 +10,14 @@ export class PhysicalMemory {
   readonly frames: FrameTable
   /** Frames, page tables and page caches change under it, one leaf table a step. Innermost. */
   readonly tableLock: SpinLock
+  /** Who waits for a page to be unlocked, or for the end of its migration. */
+  readonly frameWaiters: WaitQueue
 
   constructor(kernel: Kernel) {
     this.kernel = kernel
     this.frames = new FrameTable(kernel)
     this.tableLock = kernel.spinLock('page_table_lock')
+    this.frameWaiters = kernel.waitQueue('folio_wait')
   }
 
   /** An empty address space with one user, its process. The name is for messages. Linux: `mm_alloc()`. */
@@ -31,5 +35,29 @@ export class PhysicalMemory {
     const file = this.createFile({ name, size })
     file.cache.linked = false
     return file
+  }
+
+  /**
+   * Memory of a device, which the CPU cannot reach: pages of it are where `migrateVma` puts them.
+   * @param owner whose it is: what migrations of its pages are done by, and what `rangeFault` returns them for
+   * @param count pages. ENOMEM. Linux: `memremap_pages()`
+   */
+  createDevicePages(owner: unknown, count: number, ops: DevicePagesOps): DevicePages {
+    return new DevicePages(this.frames, owner, count, ops)
+  }
+
+  /** Locks a page that the caller has a reference to; waits while it is locked. Linux: `folio_lock()`. */
+  async lockFrame(frame: number): Promise<void> {
+    while (!(await this.tableLock.section(() => this.frames.tryLock(frame)))) {
+      await this.frameWaiters.until(() => !this.frames.isLocked(frame))
+    }
+  }
+
+  /** Linux: `folio_unlock()`. */
+  async unlockFrames(frames: Iterable<number>): Promise<void> {
+    await this.tableLock.section(() => {
+      for (const frame of frames) this.frames.unlock(frame)
+    })
+    await this.frameWaiters.wakeAll()
   }
 }

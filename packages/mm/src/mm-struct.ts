@@ -1,6 +1,7 @@
 import { NotifiedMm, type NotifierSubscriptions } from '@mmu-notifier/core'
 import type { RwSemaphore, SpinLock } from '@mmu-notifier/kernel'
-import { HEAP_START } from './constants.ts'
+import { HEAP_START, PAGE_SIZE } from './constants.ts'
+import { dropEntry } from './entries.ts'
 import { errno } from './errno.ts'
 import { exitMmap } from './exit.ts'
 import type { VmFile } from './file.ts'
@@ -8,7 +9,7 @@ import type { FrameTable } from './frames.ts'
 import type { PhysicalMemory } from './memory.ts'
 import type { Mm } from './mm.ts'
 import type { FileMapper } from './page-cache.ts'
-import { PageTable } from './page-table.ts'
+import { PageTable, X86_64_LEVELS } from './page-table.ts'
 import { frameOf } from './pte.ts'
 import type { VmArea } from './vma.ts'
 import { VmaSet } from './vma-set.ts'
@@ -30,7 +31,7 @@ export class MmStruct implements FileMapper {
   readonly frames: FrameTable
   readonly tableLock: SpinLock
   readonly mmapLock: RwSemaphore
-  readonly pageTable: PageTable = new PageTable()
+  readonly pageTable: PageTable = new PageTable(X86_64_LEVELS, { keepsLeaves: true })
   readonly vmas: VmaSet = new VmaSet(this)
   readonly notifiers: NotifierSubscriptions
   /** Its users, holders and locks. */
@@ -89,7 +90,7 @@ export class MmStruct implements FileMapper {
   /** Clears the entries of `[start, end)` and gives their frames back: inside an invalidation. Linux: `zap_page_range_single()`. */
   zap(start: number, end: number): Promise<void> {
     return this.eachLeaf(start, end, (from, to) => {
-      this.pageTable.clearRange(from, to, (_, entry) => { this.frames.removeMapping(frameOf(entry)) })
+      this.pageTable.clearRange(from, to, (_, entry) => { dropEntry(this.frames, entry) })
     })
   }
 
@@ -119,8 +120,9 @@ export class MmStruct implements FileMapper {
    */
   unmapFile(file: VmFile, start: number, end: number, only?: ReadonlyMap<number, number>): Promise<void> {
     return this.mmapLock.read(async () => {
-      const areas = [...this.vmas].filter((area) => area.file === file).sort((a, b) => a.offset - b.offset)
-      for (const area of areas) {
+      const last = end === Infinity ? Infinity : end / PAGE_SIZE - 1
+      for (const area of file.cache.areas.overlapping(start / PAGE_SIZE, last)) {
+        if (area.mm !== this) continue
         const from = Math.max(area.start, area.start + start - area.offset)
         const to = Math.min(area.end, area.start + end - area.offset)
         if (from >= to) continue
@@ -136,7 +138,7 @@ export class MmStruct implements FileMapper {
       this.pageTable.updateRange(from, to, (address, entry) => {
         const frame = frameOf(entry)
         if (frame !== frameToGo(address)) return entry
-        this.frames.removeMapping(frame)
+        dropEntry(this.frames, entry)
         return 0
       })
     })

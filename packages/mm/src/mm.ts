@@ -18,6 +18,8 @@ import { alignDown } from './pages.ts'
 import { rangeFault, type FaultedPages, type RangeFaultRequest } from './range-fault.ts'
 import { growStack } from './stack.ts'
 import { insertOverArea } from './insert-over-area.ts'
+import { makeDeviceExclusive, type ExclusivePages } from './exclusive.ts'
+import { migrateVma, type Migration, type MigrateVmaRequest } from './migrate.ts'
 import type { Vma } from './vma.ts'
 
 /**
@@ -34,7 +36,7 @@ export class Mm {
   readonly name: string
   readonly memory: PhysicalMemory
   readonly notifiers: NotifierSubscriptions
-  /** For looking: an entry is frame << 4 | PTE_ bits, of which exactly one of PTE_PRESENT and PTE_PROTNONE is set. */
+  /** For looking: an entry is a frame ({@link frameOf}) and PTE_ bits. */
   readonly pageTable: PageTable
   readonly #mm: MmStruct
   /** The process itself is a user until then. */
@@ -189,6 +191,30 @@ export class Mm {
    */
   rangeFault(request: RangeFaultRequest): Promise<FaultedPages | 'busy'> {
     return rangeFault(this.#mm, request)
+  }
+
+  /**
+   * Begins to move pages between RAM and the memory of a device: 'migrate' of the range, and 'clear' of each page that is mapped elsewhere
+   * too, there. Under {@link mmapRead}, which is to be held until {@link Migration.finalize}. Pages that cannot be moved, because they are
+   * in the memory of another device, exclusive to one, or in use, are left out. EINVAL unless the range lies in one area. Linux:
+   * `migrate_vma_setup()`.
+   */
+  migrateVma(request: MigrateVmaRequest): Promise<Migration> {
+    return migrateVma(this.#mm, request)
+  }
+
+  /**
+   * Gives pages to a device for itself: all are made writable, then each gets an event 'exclusive', and the CPU faults on it from then on.
+   * It ends by the next access of the CPU, with an event 'exclusive' again, that has no owner. Under {@link mmapRead}. Linux:
+   * `make_device_exclusive_range()`.
+   */
+  makeDeviceExclusive(start: number, end: number, owner?: unknown): Promise<ExclusivePages> {
+    return makeDeviceExclusive(this.#mm, start, end, owner)
+  }
+
+  /** Runs `body` under the mmap lock for read: the areas stay as they are. Linux: `mmap_read_lock()`. */
+  mmapRead<T>(body: () => Promise<T>): Promise<T> {
+    return this.#mm.mmapLock.read(body)
   }
 
   /** The page around `address`. */

@@ -2,7 +2,7 @@ import { hex } from '@mmu-notifier/core'
 import {
   HUGE_PAGE_SIZE, MAP_32BIT, MAP_ANONYMOUS, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_GROWSDOWN, MAP_HUGETLB, MAP_LOCKED, MAP_NONBLOCK,
   MAP_NORESERVE, MAP_POPULATE, MAP_PRIVATE, MAP_SHARED, MAP_SHARED_VALIDATE, MAP_STACK, MMAP_MIN_ADDRESS, PAGE_SIZE, TASK_SIZE, VM_ACCESS,
-  VM_GROWSDOWN, VM_HUGETLB, VM_LOCKED, VM_NOHUGEPAGE, VM_NORESERVE, VM_SHARED,
+  VM_GROWSDOWN, VM_HUGETLB, VM_LOCKED, VM_NOHUGEPAGE, VM_NORESERVE, VM_SHARED, VM_WRITE,
 } from './constants.ts'
 import { checkUnsigned, errno } from './errno.ts'
 import { VmFile } from './file.ts'
@@ -44,7 +44,8 @@ export async function mmap(mm: MmStruct, request: MmapRequest): Promise<number> 
   const start = await mm.syscall('mmap', 'write', async () => {
     const start = choosePlace(mm, address, size, flags)
     const file = backing(mm, request, size)
-    await mapArea(mm, new VmArea(start, start + size, vmFlags(prot, flags), file, flags & MAP_ANONYMOUS ? 0 : offset))
+    const page = !file ? start / PAGE_SIZE : flags & MAP_ANONYMOUS ? 0 : offset / PAGE_SIZE
+    await mapArea(mm, new VmArea(mm, start, start + size, vmFlags(prot, flags), file, page))
     return start
   })
   const populates = (flags & (MAP_POPULATE | MAP_NONBLOCK)) === MAP_POPULATE || (flags & MAP_LOCKED) !== 0
@@ -55,6 +56,7 @@ export async function mmap(mm: MmStruct, request: MmapRequest): Promise<number> 
 /** Adds an area; what was mapped there is unmapped. Under the mmap lock for write. Linux: `mmap_region()`. */
 export async function mapArea(mm: MmStruct, area: VmArea): Promise<void> {
   await mm.unmap(area.start, area.end)
+  area.accounted = (area.flags & (VM_NORESERVE | VM_SHARED | VM_HUGETLB | VM_WRITE)) === VM_WRITE
   mm.vmas.add(area)
   mm.vmas.merge(area)
 }
@@ -126,7 +128,7 @@ export async function remapFilePages(mm: MmStruct, address: number, length: numb
       covered = area.end
     }
     if (covered < end) throw errno('EINVAL', `remap_file_pages: [${hex(start)}, ${hex(end)}) is more than one mapping`)
-    await mapArea(mm, new VmArea(start, end, first.flags, first.file, pgoff * PAGE_SIZE))
+    await mapArea(mm, new VmArea(mm, start, end, first.flags, first.file, pgoff))
   })
   await populate(mm, start, end)
 }

@@ -1,9 +1,10 @@
 import { hex } from '@mmu-notifier/core'
-import { PROT_GROWSDOWN, PROT_SEM, VM_ACCESS, VM_GROWSDOWN, VM_WRITE } from './constants.ts'
+import { PROT_GROWSDOWN, PROT_SEM, VM_ACCESS, VM_GROWSDOWN, VM_HUGETLB, VM_NORESERVE, VM_SHARED, VM_WRITE } from './constants.ts'
+import { protectEntry } from './entries.ts'
 import { checkUnsigned, errno } from './errno.ts'
 import type { MmStruct } from './mm-struct.ts'
 import { alignUp, isAligned } from './pages.ts'
-import { PTE_EXCLUSIVE, PTE_PRESENT, PTE_PROTNONE, PTE_WRITE } from './pte.ts'
+import type { VmArea } from './vma.ts'
 
 /** The height of the tables that mprotect looks for before it notifies: a PMD table, 1 GiB. */
 const PMD_TABLE = 1
@@ -42,6 +43,7 @@ function startOfStack(mm: MmStruct, address: number, end: number): number {
  */
 async function protectArea(mm: MmStruct, start: number, end: number, flags: number): Promise<void> {
   const [area] = mm.vmas.carve(start, end)
+  account(area, flags)
   area.flags = flags
   const { shared } = mm.vmas.merge(area)
   const first = mm.pageTable.nextTable(start, end, PMD_TABLE)
@@ -53,13 +55,8 @@ async function protectArea(mm: MmStruct, start: number, end: number, flags: numb
   )
 }
 
-/**
- * A page becomes writable at once when no copy can be needed; else the next write faults. Linux: `pte_modify()`,
- * `can_change_pte_writable()`.
- */
-function protectEntry(entry: number, flags: number, shared: boolean): number {
-  const rest = entry & ~(PTE_PRESENT | PTE_WRITE | PTE_PROTNONE)
-  if ((flags & VM_ACCESS) === 0) return rest | PTE_PROTNONE
-  const writable = (flags & VM_WRITE) !== 0 && (shared || (entry & PTE_EXCLUSIVE) !== 0)
-  return rest | PTE_PRESENT | (writable ? PTE_WRITE : 0)
+/** Private memory is promised when it becomes writable; it stays so once it holds private pages. Linux: VM_ACCOUNT in `mprotect_fixup()`. */
+function account(area: VmArea, flags: number): void {
+  if (flags & VM_WRITE) area.accounted ||= !area.has(VM_WRITE | VM_HUGETLB | VM_SHARED | VM_NORESERVE)
+  else if (!area.file && !area.anonVma) area.accounted = false
 }

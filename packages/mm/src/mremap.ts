@@ -1,10 +1,11 @@
 import { hex } from '@mmu-notifier/core'
-import { MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE, TASK_SIZE, VM_LOCKED } from './constants.ts'
+import { MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE, PAGE_SIZE, TASK_SIZE, VM_LOCKED } from './constants.ts'
 import { checkUnsigned, errno } from './errno.ts'
 import type { MmStruct } from './mm-struct.ts'
 import { alignUp, isAligned } from './pages.ts'
 import { populate } from './populate.ts'
-import { VmArea } from './vma.ts'
+import type { VmArea } from './vma.ts'
+import { cloneAnonVma, unlinkAnonVma } from './anon-vma.ts'
 
 /** All in bytes, addresses and sizes page aligned. */
 interface Remap {
@@ -55,8 +56,7 @@ async function resize(mm: MmStruct, remap: Remap): Promise<number> {
   const area = sourceArea(mm, remap)
   const end = from + newSize
   if (area.end === from + oldSize && end <= TASK_SIZE && !mm.vmas.first(area.end, end)) {
-    mm.vmas.resize(area, area.start, end)
-    mm.vmas.merge(area)
+    mm.vmas.extend(area, end)
     return from
   }
   if (!(flags & MREMAP_MAYMOVE)) throw errno('ENOMEM', `mremap: no room behind ${hex(area.end)}, and MREMAP_MAYMOVE is not set`)
@@ -105,25 +105,34 @@ function findPlace(mm: MmStruct, size: number): number {
  * `move_vma()`.
  */
 async function move(mm: MmStruct, area: VmArea, { from, oldSize, newSize, flags }: Remap, to: number): Promise<number> {
-  const moved = new VmArea(to, to + newSize, area.flags, area.file, area.offsetOf(from))
-  moved.anonymous = area.anonymous
+  const moved = area.slice(from, from + newSize)
+  moved.start = to
+  moved.end = to + newSize
+  if (!area.file && !area.anonVma) moved.pgoff = to / PAGE_SIZE // no page is anywhere: the better to join with neighbours
   mm.vmas.add(moved)
+  cloneAnonVma(moved, area)
   mm.vmas.merge(moved)
   if (oldSize === 0) return to
   const end = from + oldSize
   await mm.notifiers.invalidate({ start: from, end, event: 'unmap' }, () => moveEntries(mm, from, end, to))
   if (!(flags & MREMAP_DONTUNMAP)) await mm.unmap(from, end)
-  else for (const left of mm.vmas.carve(from, end)) {
-    left.flags &= ~VM_LOCKED
-    left.anonymous = false
-    mm.vmas.merge(left)
-  }
+  else leaveEmpty(mm, from, end)
   return to
 }
 
-/** Linux: `move_page_tables()`. */
+/** The old area stays: as one without private pages, if all of it has moved. */
+function leaveEmpty(mm: MmStruct, start: number, end: number): void {
+  const left = mm.vmas.find(start)
+  if (!left) return
+  left.flags &= ~VM_LOCKED
+  if (left.start === start && left.end === end) unlinkAnonVma(left)
+}
+
+/** Tables that are there come into being at the new place, even if they are empty. Linux: `move_page_tables()`. */
 function moveEntries(mm: MmStruct, from: number, end: number, to: number): Promise<void> {
   return mm.eachLeaf(from, end, (start, stop) => {
+    mm.pageTable.makeLeaf(start - from + to)
+    mm.pageTable.makeLeaf(stop - PAGE_SIZE - from + to)
     mm.pageTable.clearRange(start, stop, (address, entry) => { mm.pageTable.set(address - from + to, entry) })
   })
 }

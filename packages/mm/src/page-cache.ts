@@ -1,4 +1,5 @@
-import type { FrameTable } from './frames.ts'
+import { AreaTree } from './area-tree.ts'
+import type { FrameTable, ReverseMap } from './frames.ts'
 import type { VmFile } from './file.ts'
 
 /** Who maps a file and can take its pages out of a page table: an address space. */
@@ -15,7 +16,10 @@ export interface FileMapper {
  * The pages of a file that are in memory, and who maps it. Pages are changed under the page-table lock: a fault looks one up and maps it
  * in one step. Linux: `struct address_space` (`i_pages`, `i_mmap`).
  */
-export class PageCache {
+export class PageCache implements ReverseMap {
+  readonly anonymous = false
+  /** Who maps which of its pages. Linux: `i_mmap`. */
+  readonly areas: AreaTree = new AreaTree()
   /** Bytes; Infinity when it is not known where the file ends. */
   size: number
   /** The file has a name, or a descriptor: its pages outlive its mappings. */
@@ -44,7 +48,10 @@ export class PageCache {
   /** The frame of a page, brought into memory. Linux: `filemap_get_folio()` with `FGP_CREAT`. */
   bring(index: number): number {
     let frame = this.#pages.get(index)
-    if (frame === undefined) this.#pages.set(index, (frame = this.#frames.allocate()))
+    if (frame === undefined) {
+      this.#pages.set(index, (frame = this.#frames.allocate()))
+      this.#frames.setReverse(frame, this, index)
+    }
     return frame
   }
 
@@ -57,6 +64,7 @@ export class PageCache {
       const frame = this.#pages.get(index)
       if (frame === undefined) continue
       taken.set(index, frame)
+      this.#frames.setReverse(frame, undefined)
       this.#pages.delete(index)
     }
     return taken

@@ -14,8 +14,8 @@ const EMPTY = new Int32Array(0)
  *
  * A table of any level is one `Int32Array`: a leaf holds entries, a directory holds the ids of its tables, where 0 means none (the root
  * is nobody's child). Searches skip what is empty a whole table at a time, so a range may be as large as the address space. A leaf is
- * freed with its last entry, as nothing can be cached of it; directories are freed by {@link PageTable.freeTables}, as in Linux at
- * munmap, because their presence can be seen (mprotect).
+ * freed with its last entry, unless `keepsLeaves` is set; directories, and leaves then, are freed by {@link PageTable.freeTables}, as in
+ * Linux at munmap, because their presence can be seen (mprotect, mremap).
  *
  * Addresses are in bytes and page aligned, ranges are half open; a bad one is a RangeError. The page table knows no lock: its owner does.
  */
@@ -37,8 +37,14 @@ export class PageTable {
   #lastNumber = NONE
   #lastLeaf = NONE
 
-  /** @param levels index bits of each level, the root first, e.g. gp100: `[2, 9, 9, 8, 9]` */
-  constructor(levels: readonly number[] = X86_64_LEVELS) {
+  readonly #keepsLeaves: boolean
+
+  /**
+   * @param levels index bits of each level, the root first, e.g. gp100: `[2, 9, 9, 8, 9]`
+   * @param options.keepsLeaves a leaf stays when it is empty
+   */
+  constructor(levels: readonly number[] = X86_64_LEVELS, { keepsLeaves = false }: { readonly keepsLeaves?: boolean } = {}) {
+    this.#keepsLeaves = keepsLeaves
     if (levels.length === 0 || levels.some((bits) => !Number.isInteger(bits) || bits < 1 || bits > 20)) {
       throw new RangeError(`page table: expected at least one level of 1 to 20 bits, got [${levels.join(', ')}]`)
     }
@@ -83,6 +89,12 @@ export class PageTable {
       this.#entries++
     }
     return old
+  }
+
+  /** Makes the leaf of `address`, and what is above it; it stays if leaves are kept. Linux: `pmd_alloc()`, `pte_alloc()`. */
+  makeLeaf(address: number): void {
+    this.#check(address)
+    this.#makeLeaf(Math.floor(address / this.#leafSpan))
   }
 
   /** Removes an entry if there is one. @returns the old one, 0 for none */
@@ -145,7 +157,7 @@ export class PageTable {
 
   /**
    * The first address in `[start, end)` below which there is a table of this height, or -1. Height 0 are the leaves, 1 the tables of
-   * leaves (x86-64: the PMD table of 1 GiB), and so on. A leaf always has entries; a directory may be empty.
+   * leaves (x86-64: the PMD table of 1 GiB), and so on. A directory may be empty, and a leaf too where they are kept.
    */
   nextTable(start: number, end: number, height = 0): number {
     this.#checkRange(start, end)
@@ -190,7 +202,7 @@ export class PageTable {
   }
 
   #freeBelow(table: number, level: number, base: number, start: number, end: number, inUse: (start: number, end: number) => boolean): void {
-    if (level >= this.#leafLevel - 1) return // below are leaves: they are gone with their last entry
+    if (level >= (this.#keepsLeaves ? this.#leafLevel : this.#leafLevel - 1)) return
     const span = this.#spans[level]
     const entries = this.#tables[table]
     const last = Math.min(Math.floor((end - 1 - base) / span), this.#sizes[level] - 1)
@@ -201,6 +213,7 @@ export class PageTable {
       this.#freeBelow(child, level + 1, childBase, start, end, inUse)
       if (this.#counts[child] > 0 || inUse(childBase, childBase + span)) continue
       entries[index] = 0
+      if (child === this.#lastLeaf) this.#lastNumber = NONE
       this.#counts[table]--
       this.#release(child)
     }
@@ -228,22 +241,21 @@ export class PageTable {
     if (found !== NONE) return found
     const address = number * this.#leafSpan
     let table = ROOT
-    for (let level = 0; level < this.#leafLevel; level++) {
-      const index = this.#indexAt(level, address)
-      let child = this.#tables[table][index]
-      if (child === 0) {
-        child = this.#allocate(level + 1)
-        this.#tables[table][index] = child
-        this.#counts[table]++
-      }
-      table = child
-    }
+    for (let level = 0; level < this.#leafLevel; level++) table = this.#makeChild(table, level, address)
     this.#lastNumber = number
     return (this.#lastLeaf = table)
   }
 
+  #makeChild(table: number, level: number, address: number): number {
+    const index = this.#indexAt(level, address)
+    const child = this.#tables[table][index]
+    if (child !== 0) return child
+    this.#counts[table]++
+    return (this.#tables[table][index] = this.#allocate(level + 1))
+  }
+
   #freeLeaf(number: number): void {
-    if (this.#leafLevel === 0) return // the root stays
+    if (this.#leafLevel === 0 || this.#keepsLeaves) return // the root stays
     const address = number * this.#leafSpan
     let table = ROOT
     for (let level = 0; level < this.#leafLevel - 1; level++) table = this.#tables[table][this.#indexAt(level, address)]

@@ -2,16 +2,23 @@ import { hex, type AddressRange, type IntervalNotifier } from '@mmu-notifier/cor
 import { PAGE_SIZE, VM_READ, VM_WRITE } from './constants.ts'
 import { checkUnsigned, errno } from './errno.ts'
 import { handleFaults } from './fault.ts'
+import { waitForMigration } from './fault-special.ts'
 import type { MmStruct } from './mm-struct.ts'
 import { isAligned } from './pages.ts'
-import { frameOf, PTE_PRESENT, PTE_WRITE } from './pte.ts'
+import { frameOf, PTE_DEVICE_PRIVATE, PTE_MIGRATION, PTE_PRESENT, PTE_PROTNONE, PTE_SWAP_WRITE, PTE_WRITE, specialKind } from './pte.ts'
+import type { VmArea } from './vma.ts'
 
-/** `pfns` entry: the page is there, and may be read. Linux: `HMM_PFN_VALID`. */
+/** `pfns` entry: the page is there, and may be read. In a request: make it so. Linux: `HMM_PFN_VALID`, `HMM_PFN_REQ_FAULT`. */
 export const PFN_VALID = 1
-/** It may be written as well. Linux: `HMM_PFN_WRITE`. */
+/** It may be written as well. In a request, with PFN_VALID: make it so. Linux: `HMM_PFN_WRITE`, `HMM_PFN_REQ_WRITE`. */
 export const PFN_WRITE = 2
+/** Nothing can be read there, and nothing was asked for. Linux: `HMM_PFN_ERROR`. */
+export const PFN_ERROR = 4
 /** `entry >> PFN_SHIFT` is the frame. */
 export const PFN_SHIFT = 4
+
+/** `snapshot`: nothing is faulted in. Linux: `default_flags` of 0, REQ_FAULT, REQ_FAULT | REQ_WRITE. */
+export type RangeAccess = 'snapshot' | 'read' | 'write'
 
 /** What a driver asks the CPU page tables. Linux: `struct hmm_range`. */
 export interface RangeFaultRequest {
@@ -23,14 +30,34 @@ export interface RangeFaultRequest {
   readonly start: number
   /** Exclusive. */
   readonly end: number
-  readonly access: 'read' | 'write'
+  /** What is asked for every page. */
+  readonly access: RangeAccess
+  /** What is asked for each page besides: PFN_VALID, PFN_VALID | PFN_WRITE or 0. Linux: `hmm_pfns` with `pfn_flags_mask`. */
+  readonly requests?: ArrayLike<number>
+  /** Pages in the memory of devices with this owner are returned as they are; others come back to RAM. Linux: `dev_private_owner`. */
+  readonly owner?: unknown
 }
 
 /** The pages of a range, as they were at some moments since `readBegin`. */
 export interface FaultedPages extends AddressRange {
-  /** One for each page: frame << 4 | PFN_VALID | PFN_WRITE. A page may be writable although only `read` was asked for. Not pinned. */
+  /**
+   * One for each page: frame << 4 | PFN_VALID | PFN_WRITE; PFN_ERROR where nothing can be read; 0 for what is not present now. The last two
+   * only where nothing was asked for. A page may be writable although only `read` was asked for. Not pinned.
+   */
   readonly pfns: Int32Array
 }
+
+const ACCESS_BITS = { snapshot: 0, read: PFN_VALID, write: PFN_VALID | PFN_WRITE } as const
+
+/** A request under way. */
+interface Walk extends RangeFaultRequest {
+  readonly pfns: Int32Array
+  /** Of `access`. */
+  readonly wanted: number
+}
+
+/** What a walk stopped for: `at` needs a fault, for write if so asked; or it waited for a migration. */
+type Stop = { readonly at: number; readonly write: boolean } | 'waited'
 
 /** Linux: `hmm_range_fault()`. */
 export async function rangeFault(mm: MmStruct, request: RangeFaultRequest): Promise<FaultedPages | 'busy'> {
@@ -41,52 +68,111 @@ export async function rangeFault(mm: MmStruct, request: RangeFaultRequest): Prom
     throw errno('EINVAL', `rangeFault: expected whole pages inside the notifier's ${inside}, got [${hex(start)}, ${hex(end)})`)
   }
   const pfns = new Int32Array((end - start) / PAGE_SIZE)
+  const walk: Walk = { ...request, pfns, wanted: ACCESS_BITS[access] }
   return mm.mmapLock.read(async () => {
+    mm.memory.kernel.trace('mm:range_fault', mm.mm, start, end, access)
     // A walk ends at a page that has to be faulted in, and the next begins there. Each asks first whether what the ones before found
     // still holds.
     for (let at = start; ; ) {
       if (await notifier.checkRetry(seq)) return 'busy'
-      at = await walk(mm, request, at, pfns)
-      if (at === end) return { start, end, pfns }
-      await faultPiece(mm, at, end, access)
+      const stop = await walkFrom(mm, walk, at)
+      if (stop === undefined) return { start, end, pfns }
+      if (stop === 'waited') return 'busy'
+      at = stop.at
+      await faultPiece(mm, at, end, stop.write)
     }
   })
 }
 
-/** Notes the pages from `start` on, one leaf table a step. @returns the first page that has to be faulted in, or the end */
-async function walk(mm: MmStruct, request: RangeFaultRequest, start: number, pfns: Int32Array): Promise<number> {
-  const { access, end } = request
-  const needed = access === 'write' ? PTE_WRITE : PTE_PRESENT
-  let at = start
-  while (at < end) {
-    const to = readableUntil(mm, at, end)
-    const stopped = await mm.tableLock.section(() => {
-      for (const pieceEnd = Math.min(mm.pageTable.pieceEnd(at), to); at < pieceEnd; at += PAGE_SIZE) {
-        const entry = mm.pageTable.get(at)
-        if (!(entry & needed)) return true
-        pfns[(at - request.start) / PAGE_SIZE] = (frameOf(entry) << PFN_SHIFT) | (entry & PTE_WRITE ? PFN_VALID | PFN_WRITE : PFN_VALID)
-      }
-      return false
-    })
-    if (stopped) return at
+/** Notes the pages from `start` on, one leaf table a step. @returns undefined at the end of the range */
+async function walkFrom(mm: MmStruct, walk: Walk, start: number): Promise<Stop | undefined> {
+  for (let at = start; at < walk.end; ) {
+    const area = mm.vmas.first(at, walk.end)
+    const from = area ? Math.max(area.start, at) : walk.end
+    if (at < from) fillError(walk, at, from, 'no area')
+    if (!area) return undefined
+    const to = Math.min(area.end, walk.end)
+    if (!area.has(VM_READ)) fillError(walk, from, to, 'the area does not allow to read')
+    else {
+      const stop = await walkArea(mm, walk, area, from, to)
+      if (stop) return stop
+    }
+    at = to
   }
-  return at
+  return undefined
 }
 
-/** @returns the end of the area's part of the range. EFAULT when there is none that may be read. Linux: `hmm_vma_walk_test()` */
-function readableUntil(mm: MmStruct, address: number, end: number): number {
-  const area = mm.vmas.find(address)
-  if (!area?.has(VM_READ)) throw errno('EFAULT', `rangeFault: ${area ? 'the area does not allow to read' : 'no area'} at ${hex(address)}`)
-  return Math.min(area.end, end)
+/** Linux: `hmm_vma_walk_test()`, `hmm_vma_walk_hole()` without an area. */
+function fillError({ start, pfns, wanted, requests }: Walk, from: number, to: number, why: string): void {
+  const last = (to - start) / PAGE_SIZE
+  for (let i = (from - start) / PAGE_SIZE; i < last; i++) {
+    if ((wanted | (requests?.[i] ?? 0)) & PFN_VALID) throw errno('EFAULT', `rangeFault: ${why} at ${hex(from)}`)
+    pfns[i] = PFN_ERROR
+  }
+}
+
+async function walkArea(mm: MmStruct, walk: Walk, area: VmArea, start: number, end: number): Promise<Stop | undefined> {
+  for (let at = start; at < end; ) {
+    let entry = 0
+    const stop = await mm.tableLock.section(() => {
+      const pieceEnd = Math.min(mm.pageTable.pieceEnd(at), end)
+      const hole = mm.pageTable.nextTable(at, pieceEnd) === -1
+      if (hole) return walkHole(walk, at, (at = pieceEnd))
+      for (; at < pieceEnd; at += PAGE_SIZE) {
+        entry = mm.pageTable.get(at)
+        const stop = walkEntry(mm, walk, at, entry)
+        if (stop) return stop
+      }
+      return undefined
+    })
+    if (stop === 'migration') {
+      await waitForMigration(mm, at, entry)
+      return 'waited'
+    }
+    if (stop) return { at: stop.at, write: stop.write }
+  }
+  return undefined
+}
+
+/** Where there is no table, one page that is asked for has the whole piece faulted, for write if any of them is. */
+function walkHole({ start, pfns, wanted, requests }: Walk, from: number, to: number): { at: number; write: boolean } | undefined {
+  const first = (from - start) / PAGE_SIZE
+  const last = (to - start) / PAGE_SIZE
+  let need = wanted
+  if (requests) for (let i = first; i < last; i++) need |= requests[i]
+  if (need & PFN_VALID) return { at: from, write: (need & PFN_WRITE) !== 0 }
+  pfns.fill(0, first, last)
+  return undefined
+}
+
+/** Linux: `hmm_vma_handle_pte()`. */
+function walkEntry(mm: MmStruct, walk: Walk, at: number, entry: number): { at: number; write: boolean } | 'migration' | undefined {
+  const index = (at - walk.start) / PAGE_SIZE
+  const wanted = walk.wanted | (walk.requests?.[index] ?? 0)
+  const found = bitsOf(mm, walk, entry)
+  // A page in the caller's own memory is taken as it is, even if it is read-only and asked for write.
+  const missing = wanted & PFN_VALID && !(found && specialKind(entry) !== 0) ? wanted & ~found : 0
+  if (missing === 0) {
+    walk.pfns[index] = found === 0 ? 0 : (frameOf(entry) << PFN_SHIFT) | found
+    return undefined
+  }
+  return specialKind(entry) === PTE_MIGRATION ? 'migration' : { at, write: (missing & PFN_WRITE) !== 0 }
+}
+
+/** The PFN_ bits of an entry. Linux: `pte_to_hmm_pfn_flags()`. */
+function bitsOf(mm: MmStruct, { owner }: Walk, entry: number): number {
+  if (entry & (PTE_PRESENT | PTE_PROTNONE)) return entry & PTE_WRITE ? PFN_VALID | PFN_WRITE : PFN_VALID
+  if (specialKind(entry) !== PTE_DEVICE_PRIVATE || owner === undefined || mm.frames.deviceOf(frameOf(entry))?.owner !== owner) return 0
+  return entry & PTE_SWAP_WRITE ? PFN_VALID | PFN_WRITE : PFN_VALID
 }
 
 /**
  * From the first page that needs it to the end of the area within the same table, or of the piece that has none, every page is faulted.
  * Linux: `hmm_vma_fault()`.
  */
-async function faultPiece(mm: MmStruct, at: number, end: number, access: 'read' | 'write'): Promise<void> {
+async function faultPiece(mm: MmStruct, at: number, end: number, write: boolean): Promise<void> {
   const area = mm.vmas.find(at)
   if (!area) return
-  if (access === 'write' && !area.has(VM_WRITE)) throw errno('EPERM', `rangeFault: write of ${hex(at)}, where the area is read-only`)
-  await handleFaults(mm, area, at, Math.min(area.end, end, mm.pageTable.pieceEnd(at)), access)
+  if (write && !area.has(VM_WRITE)) throw errno('EPERM', `rangeFault: write of ${hex(at)}, where the area is read-only`)
+  await handleFaults(mm, area, at, Math.min(area.end, end, mm.pageTable.pieceEnd(at)), write ? 'write' : 'read', { by: 'remote' })
 }

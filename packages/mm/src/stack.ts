@@ -22,7 +22,7 @@ function expand(mm: MmStruct, address: number): 'EFAULT' | 'ENOMEM' | undefined 
   const stack = mm.vmas.first(start)
   if (!stack?.has(VM_GROWSDOWN)) return 'EFAULT'
   if (start >= stack.start) return undefined
-  if (stack.file && stack.offset < stack.start - start) return 'ENOMEM'
+  if (stack.offsetOf(start) < 0) return 'ENOMEM'
   const guarded = mm.vmas.touching(Math.max(start - STACK_GUARD_GAP, 0), start)
   if (guarded.some((area) => area.has(VM_ACCESS) && !area.has(VM_GROWSDOWN))) return 'ENOMEM'
   mm.vmas.resize(stack, start, stack.end)

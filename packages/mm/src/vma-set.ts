@@ -1,20 +1,21 @@
 import { IntervalTree } from '@mmu-notifier/interval-tree'
 import { UnmappedArea } from './unmapped-area.ts'
-import { VmArea } from './vma.ts'
-import type { FileMapper } from './page-cache.ts'
+import { AnonVma, bothJoin, cloneAnonVma, joinsAnonVma, linkAnonVma, reusableAnonVma, unlinkAnonVma } from './anon-vma.ts'
+import type { MmStruct } from './mm-struct.ts'
+import type { VmArea } from './vma.ts'
 
 /**
- * The areas of one address space: disjoint, in an interval tree. Changed under the mmap lock held for write. Linux: `mm_mt`.
- * It keeps the reverse map of files: each area counts as one mapping of its file by `owner`.
+ * The areas of one address space: disjoint, in an interval tree. Changed under the mmap lock held for write, with the reverse maps of files
+ * and private pages. Linux: `mm_mt`.
  */
 export class VmaSet {
-  readonly #owner: FileMapper
+  readonly #owner: MmStruct
   readonly #tree = new IntervalTree()
   /** By handle. */
   readonly #areas: (VmArea | undefined)[] = []
   readonly #unmapped = new UnmappedArea(this)
 
-  constructor(owner: FileMapper) {
+  constructor(owner: MmStruct) {
     this.#owner = owner
   }
 
@@ -62,33 +63,60 @@ export class VmaSet {
     return this.touching(start, end)
   }
 
-  /** Adds an area where there is none. */
-  add(area: VmArea): void {
+  /** Adds an area where there is none. @param parent the one that fork copies: behind it in the order of the file */
+  add(area: VmArea, parent?: VmArea): void {
     this.#insert(area)
-    area.file?.cache.attach(this.#owner)
+    const cache = area.file?.cache
+    if (parent) cache?.areas.insertAfter(area, parent)
+    else cache?.areas.insert(area)
+    cache?.attach(this.#owner)
   }
 
   remove(area: VmArea): void {
     this.#erase(area)
     this.#unmapped.freed(area)
-    area.file?.cache.detach(this.#owner)
+    this.#forget(area)
   }
 
   /** Moves the ends of an area. The offset goes with the start. */
   resize(area: VmArea, start: number, end: number): void {
     this.#erase(area)
-    area.offset = area.offsetOf(start)
+    area.file?.cache.areas.remove(area)
+    for (const anonVma of area.chain) anonVma.areas.remove(area)
+    area.pgoff = area.pageIndex(start)
     area.start = start
     area.end = end
     this.#insert(area)
+    area.file?.cache.areas.insert(area)
+    for (const anonVma of area.chain) anonVma.areas.insert(area)
   }
 
-  /** Joins the area with neighbours that it continues or that continue it. @returns the area that contains it now. Linux: `vma_merge()`. */
+  /**
+   * Joins the area with neighbours that it continues or that continue it. @returns the area that contains it now. Linux:
+   * `vma_merge_existing_range()`, `vma_merge_new_range()`
+   */
   merge(area: VmArea): VmArea {
     const previous = area.start > 0 ? this.find(area.start - 1) : undefined
-    const joined = previous && area.continues(previous) ? this.#join(previous, area) : area
-    const next = this.find(joined.end)
-    return next?.continues(joined) ? this.#join(joined, next) : joined
+    const left = previous && area.continues(previous) && joinsAnonVma(area, previous) ? previous : undefined
+    const right = this.#joinsNext(area, left)
+    const joined = left ? this.#join(left, area) : area
+    return right ? this.#join(joined, right) : joined
+  }
+
+  /** Moves the end of an area up, where there is room, and joins it with what continues it then. Linux: `vma_merge_extend()`. */
+  extend(area: VmArea, end: number): VmArea {
+    this.resize(area, area.start, end)
+    const right = this.#joinsNext(area, area)
+    return right ? this.#join(area, right) : area
+  }
+
+  /** Makes sure that private pages can be mapped in the area. Under the page-table lock. Linux: `anon_vma_prepare()`. */
+  prepareAnon(area: VmArea): AnonVma {
+    if (area.anonVma) return area.anonVma
+    const previous = area.start > 0 ? this.find(area.start - 1) : undefined
+    const anonVma = reusableAnonVma(previous, area, this.find(area.end)) ?? new AnonVma()
+    linkAnonVma(area, anonVma)
+    return anonVma
   }
 
   /** The start of a hole for `length` bytes, or -1. Linux: `vm_unmapped_area()`. */
@@ -96,10 +124,16 @@ export class VmaSet {
     return this.#unmapped.find(length, alignment, ceiling)
   }
 
+  /** The next area if `area` may be joined with it. @param left what is joined with `area` on the other side */
+  #joinsNext(area: VmArea, left: VmArea | undefined): VmArea | undefined {
+    const next = this.find(area.end)
+    return next?.continues(area) && joinsAnonVma(area, next) && (!left || bothJoin(left, next)) ? next : undefined
+  }
+
   #join(lower: VmArea, upper: VmArea): VmArea {
-    lower.anonymous ||= upper.anonymous
+    if (!lower.anonVma && upper.anonVma) cloneAnonVma(lower, upper)
     this.#erase(upper)
-    upper.file?.cache.detach(this.#owner)
+    this.#forget(upper)
     this.resize(lower, lower.start, upper.end)
     return lower
   }
@@ -110,6 +144,14 @@ export class VmaSet {
     const upper = area.slice(address, area.end)
     this.resize(area, area.start, address)
     this.add(upper)
+    cloneAnonVma(upper, area)
+  }
+
+  #forget(area: VmArea): void {
+    const cache = area.file?.cache
+    cache?.areas.remove(area)
+    cache?.detach(this.#owner)
+    unlinkAnonVma(area)
   }
 
   #insert(area: VmArea): void {

@@ -1,5 +1,8 @@
+import type { AnonVma } from './anon-vma.ts'
+import { NO_CHAIN } from './anon-vma.ts'
 import { PAGE_SIZE, VM_ACCESS, VM_SHARED } from './constants.ts'
 import type { VmFile } from './file.ts'
+import type { MmStruct } from './mm-struct.ts'
 
 /**
  * One mapped area: `[start, end)` in bytes, page aligned. A live view: it changes with the mapping, and is dead after it. Linux: `struct
@@ -22,22 +25,33 @@ export interface Vma {
 }
 
 export class VmArea implements Vma {
+  readonly mm: MmStruct
   start: number
   end: number
   flags: number
   readonly file: VmFile | undefined
-  offset: number
+  /**
+   * The page of the object at `start`. For private anonymous memory that of the address at which its first private page was made: it moves
+   * with the pages, so that areas that were apart do not become one. Linux: `vm_pgoff`.
+   */
+  pgoff: number
+  /** Its pages count as promised memory, so it does not join those that do not. Linux: VM_ACCOUNT, which is kept out of `flags` here. */
+  accounted = false
   /** A private page was once made here; only then does fork copy entries, all else comes back by faults. Linux: `anon_vma`. */
-  anonymous = false
-  /** In the tree of its set. */
+  anonVma: AnonVma | undefined = undefined
+  /** Whose pages may be here: those of its ancestors, then its own. Linux: `anon_vma_chain`. */
+  chain: readonly AnonVma[] = NO_CHAIN
+  /** In the tree of its set; -1 outside of it. */
   handle = -1
 
-  constructor(start: number, end: number, flags: number, file: VmFile | undefined, offset: number) {
+  /** @param pgoff in pages */
+  constructor(mm: MmStruct, start: number, end: number, flags: number, file: VmFile | undefined, pgoff: number) {
+    this.mm = mm
     this.start = start
     this.end = end
     this.flags = flags
     this.file = file
-    this.offset = file ? offset : 0
+    this.pgoff = pgoff
   }
 
   get prot(): number {
@@ -48,37 +62,54 @@ export class VmArea implements Vma {
     return (this.flags & VM_SHARED) !== 0
   }
 
+  get offset(): number {
+    return this.file ? this.pgoff * PAGE_SIZE : 0
+  }
+
+  /** The last page of the object that it maps. */
+  get lastPage(): number {
+    return this.pgoff + (this.end - this.start) / PAGE_SIZE - 1
+  }
+
   has(flag: number): boolean {
     return (this.flags & flag) !== 0
   }
 
   /** Bytes into the file of an address of this area. */
   offsetOf(address: number): number {
-    return this.file ? this.offset + (address - this.start) : 0
+    return this.file ? this.pageIndex(address) * PAGE_SIZE : 0
   }
 
-  /** The page of the file at an address of this area. Linux: `linear_page_index()`. */
+  /** The page of the object at an address of this area. Linux: `linear_page_index()`. */
   pageIndex(address: number): number {
-    return this.offsetOf(address) / PAGE_SIZE
+    return this.pgoff + (address - this.start) / PAGE_SIZE
   }
 
-  /** A copy of `[start, end)` of this area, for another place or another address space. */
-  slice(start: number, end: number): VmArea {
-    const copy = new VmArea(start, end, this.flags, this.file, this.offsetOf(start))
-    copy.anonymous = this.anonymous
+  /** Where the area maps a page of the object. Linux: `vma_address()`. */
+  addressOf(index: number): number {
+    return this.start + (index - this.pgoff) * PAGE_SIZE
+  }
+
+  /** A copy of `[start, end)` of this area, for another place or another address space; without private pages. */
+  slice(start: number, end: number, mm: MmStruct = this.mm): VmArea {
+    const copy = new VmArea(mm, start, end, this.flags, this.file, this.pageIndex(start))
+    copy.accounted = this.accounted
     return copy
   }
 
   /**
-   * True when the two are one mapping to everyone who reads /proc/PID/maps: same flags, same object, continuous offset. Linux also keeps
-   * areas apart whose `anon_vma` differs, which nobody can see but for the number of lines. Linux: `can_vma_merge_after()`.
+   * True when this area goes on where `previous` ends: same flags, same object, continuous offset. Whether their private pages allow to
+   * join them is another question. Linux: `is_mergeable_vma()`, `anon_vma_compatible()`.
+   * @param butAccess leaves the access rights out
    */
-  continues(previous: VmArea): boolean {
+  continues(previous: VmArea, butAccess = false): boolean {
     return (
       previous.end === this.start &&
-      previous.flags === this.flags &&
+      ((previous.flags ^ this.flags) & (butAccess ? ~VM_ACCESS : -1)) === 0 &&
+      previous.accounted === this.accounted &&
       previous.file === this.file &&
-      (this.file === undefined || (this.file.kind !== 'special' && previous.offsetOf(this.start) === this.offset))
+      this.file?.kind !== 'special' &&
+      previous.pageIndex(this.start) === this.pgoff
     )
   }
 }

@@ -2,7 +2,7 @@ import { createKernel, isMmuNotifierError } from '@mmu-notifier/kernel'
 import type { IntervalNotifierOps, InvalidateRange } from '@mmu-notifier/core'
 import {
   MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, MAP_SHARED, PAGE_SIZE, PhysicalMemory, PROT_EXEC, PROT_READ, PROT_WRITE, VM_GROWSDOWN, type Mm,
-  type VmFile,
+  type Vma, type VmFile,
 } from '../src/index.ts'
 
 export const RW = PROT_READ | PROT_WRITE
@@ -38,15 +38,30 @@ const inWindow = (address: number): string => {
   return Number.isInteger(n) && n >= 0 && n < 0x100000 ? String(n) : `0x${address.toString(16)}`
 }
 
-/** The map in one line: `0-3 rw-p, 3-4 r--s file+1`; pages of the window as their numbers. */
+/**
+ * The map in one line: `0-3 rw-p, 3-4 r--s file+1`; pages of the window as their numbers. Neighbours that differ in their private pages alone are one: how many
+ * lines Linux shows depends on page faults (see `anon-vma.test.ts`).
+ */
 export function maps(mm: Mm): string {
-  return [...mm.vmas()]
+  return joined(mm)
     .map(({ start, end, prot, shared, file, offset, flags }) => {
       const perms = `${prot & PROT_READ ? 'r' : '-'}${prot & PROT_WRITE ? 'w' : '-'}${prot & PROT_EXEC ? 'x' : '-'}${shared ? 's' : 'p'}`
       const backing = file ? ` ${file.name}+${offset / PAGE_SIZE}` : ''
       return `${inWindow(start)}-${inWindow(end)} ${perms}${backing}${flags & VM_GROWSDOWN ? ' gd' : ''}`
     })
     .join(', ')
+}
+
+function joined(mm: Mm): Vma[] {
+  const areas: Vma[] = []
+  for (const { start, end, prot, shared, file, offset, flags } of mm.vmas()) {
+    const last = areas.at(-1)
+    const continues =
+      last?.end === start && last.flags === flags && last.file === file && file?.kind !== 'special' && (!file || last.offset + start - last.start === offset)
+    if (last && continues) areas.pop()
+    areas.push({ start: last && continues ? last.start : start, end, prot, shared, file, offset: last && continues ? last.offset : offset, flags })
+  }
+  return areas
 }
 
 /** The code of the error that a call fails with, or what it returns. */

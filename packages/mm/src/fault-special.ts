@@ -1,0 +1,50 @@
+import { PAGE_SIZE } from './constants.ts'
+import { restoreExclusive } from './entries.ts'
+import type { MmStruct } from './mm-struct.ts'
+import { frameOf } from './pte.ts'
+import type { VmArea } from './vma.ts'
+
+/*
+ * Faults on entries that are not present, under the mmap lock. The page is kept by a reference, because the entry may change as soon as the
+ * page-table lock is released. Each returns when it is worth to look at the entry again.
+ */
+
+/** The driver of the device brings the page back. Linux: `do_swap_page()` of a device-private entry. */
+export async function faultDevicePrivate(mm: MmStruct, address: number, entry: number): Promise<void> {
+  const frame = frameOf(entry)
+  const device = await mm.tableLock.section(() => {
+    if (mm.pageTable.get(address) !== entry) return undefined
+    mm.frames.get(frame)
+    return mm.frames.deviceOf(frame)
+  })
+  if (!device) return
+  try {
+    await device.migrateToRam({ mm: mm.mm, address, frame })
+  } finally {
+    await mm.tableLock.section(() => { mm.frames.put(frame) })
+  }
+}
+
+/** The device loses its exclusive access: it is told, then the entry maps the page again. Linux: `remove_device_exclusive_entry()`. */
+export async function faultExclusive(mm: MmStruct, area: VmArea, address: number, entry: number): Promise<void> {
+  const frame = frameOf(entry)
+  const found = await mm.tableLock.section(() => {
+    if (mm.pageTable.get(address) !== entry) return false
+    mm.frames.get(frame)
+    return true
+  })
+  if (!found) return
+  await mm.memory.lockFrame(frame)
+  await mm.notifiers.invalidate({ start: address, end: address + PAGE_SIZE, event: 'exclusive' }, () =>
+    mm.tableLock.section(() => {
+      if (mm.pageTable.get(address) === entry) mm.pageTable.set(address, restoreExclusive(mm.frames, area, entry))
+    }),
+  )
+  await mm.memory.unlockFrames([frame])
+  await mm.tableLock.section(() => { mm.frames.put(frame) })
+}
+
+/** Linux: `migration_entry_wait()`. */
+export function waitForMigration(mm: MmStruct, address: number, entry: number): Promise<void> {
+  return mm.memory.frameWaiters.until(() => mm.pageTable.get(address) !== entry)
+}

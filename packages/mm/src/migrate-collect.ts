@@ -1,0 +1,48 @@
+import { PAGE_SIZE } from './constants.ts'
+import { ZERO_FRAME } from './frames.ts'
+import { MIGRATE_PFN_MIGRATE, MIGRATE_PFN_SHIFT, MIGRATE_PFN_WRITE, type MigrateVmaRequest } from './migrate.ts'
+import type { MmStruct } from './mm-struct.ts'
+import { frameOf, isMapping, PTE_DEVICE_PRIVATE, specialKind, wasWritable } from './pte.ts'
+import { migrationEntry } from './reverse-map.ts'
+import type { VmArea } from './vma.ts'
+
+/**
+ * Takes the pages of the range that can be moved out of the page table: each is locked, with a reference, and a migration entry in its place.
+ * Linux: `migrate_vma_collect()`.
+ * @returns `src` of the migration
+ */
+export async function collect(mm: MmStruct, area: VmArea, request: MigrateVmaRequest): Promise<Int32Array> {
+  const { start, end, owner } = request
+  const src = new Int32Array((end - start) / PAGE_SIZE)
+  await mm.notifiers.invalidate({ start, end, event: 'migrate', owner }, async () => {
+    for (let at = start; at < end; ) {
+      at = await mm.tableLock.section(() => {
+        const to = Math.min(mm.pageTable.pieceEnd(at), end)
+        for (let address = at; address < to; address += PAGE_SIZE) {
+          src[(address - start) / PAGE_SIZE] = collectPage(mm, area, address, request)
+        }
+        return to
+      })
+    }
+  })
+  return src
+}
+
+/** Linux: `migrate_vma_collect_pmd()`, `migrate_vma_collect_hole()`. */
+function collectPage(mm: MmStruct, area: VmArea, address: number, { select, owner, faultFrame }: MigrateVmaRequest): number {
+  const { frames, pageTable } = mm
+  const entry = pageTable.get(address)
+  if (entry === 0) return area.file ? 0 : MIGRATE_PFN_MIGRATE
+  if (!isMapping(entry)) return 0
+  const frame = frameOf(entry)
+  const inDevice = specialKind(entry) === PTE_DEVICE_PRIVATE
+  if (inDevice !== (select === 'devicePrivate')) return 0
+  if (inDevice && frames.deviceOf(frame)?.owner !== owner) return 0
+  if (frame === ZERO_FRAME) return MIGRATE_PFN_MIGRATE
+  if (!frames.reverse(frame)) return 0
+  if (!frames.tryLock(frame) && frame !== faultFrame) return 0
+  frames.get(frame)
+  pageTable.set(address, migrationEntry(entry))
+  frames.removeMapping(frame)
+  return (frame << MIGRATE_PFN_SHIFT) | MIGRATE_PFN_MIGRATE | (wasWritable(entry) ? MIGRATE_PFN_WRITE : 0)
+}

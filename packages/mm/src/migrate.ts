@@ -1,0 +1,179 @@
+import { hex, type InvalidateRange } from '@mmu-notifier/core'
+import { PAGE_SIZE, VM_WRITE } from './constants.ts'
+import { devicePrivateEntry } from './entries.ts'
+import { checkUnsigned, errno } from './errno.ts'
+import { ZERO_FRAME } from './frames.ts'
+import type { PhysicalMemory } from './memory.ts'
+import { collect } from './migrate-collect.ts'
+import type { MmStruct } from './mm-struct.ts'
+import { isAligned } from './pages.ts'
+import { frameOf, isMapping, makePte, PTE_EXCLUSIVE, PTE_PRESENT, PTE_WRITE } from './pte.ts'
+import { removeMigrationEntries, tryToMigrate } from './reverse-map.ts'
+import type { VmArea } from './vma.ts'
+
+/** `src`: the page can be migrated; when cleared, it stays. Linux: `MIGRATE_PFN_MIGRATE`. */
+export const MIGRATE_PFN_MIGRATE = 1
+/** The entry was, or is to be, writable. Linux: `MIGRATE_PFN_WRITE`. */
+export const MIGRATE_PFN_WRITE = 2
+/** `pfn >> MIGRATE_PFN_SHIFT` is the frame; 0 for none. Linux: `migrate_pfn_to_page()`. */
+export const MIGRATE_PFN_SHIFT = 2
+
+/** Which pages are to be moved. Linux: `struct migrate_vma`. */
+export interface MigrateVmaRequest {
+  /** Bytes, page aligned, inside one area. */
+  readonly start: number
+  /** Exclusive. */
+  readonly end: number
+  /** Whose doing it is: the owner of the event, so that the driver can leave its own alone. Linux: `pgmap_owner`. */
+  readonly owner: unknown
+  /** `system`: pages in RAM, and private pages that were never written; `devicePrivate`: pages in the memory of `owner`. */
+  readonly select: 'system' | 'devicePrivate'
+  /** The page that a CPU fault was for, to which the fault handler has a reference. Linux: `fault_page`. */
+  readonly faultFrame?: number
+}
+
+/**
+ * Pages on their way, locked and mapped nowhere. What a driver does with it:
+ *
+ * 1. For each page whose `src` has MIGRATE_PFN_MIGRATE: get a page, copy the bytes, and store `frame << MIGRATE_PFN_SHIFT` with
+ *    MIGRATE_PFN_WRITE as it should be into `dst`, whose reference goes over. `src` without a frame is zeros. 0 leaves the page.
+ * 2. {@link Migration.pages}: what has MIGRATE_PFN_MIGRATE in `src` afterwards has moved.
+ * 3. Program the device.
+ * 4. {@link Migration.finalize}: the CPU page tables map the new pages, and the old ones are given back.
+ */
+export class Migration {
+  readonly src: Int32Array
+  readonly dst: Int32Array
+  /** Of the request. */
+  readonly start: number
+  readonly end: number
+  readonly #memory: PhysicalMemory
+  readonly #area: VmArea | undefined
+  readonly #request: MigrateVmaRequest | undefined
+
+  constructor(memory: PhysicalMemory, src: Int32Array, request?: MigrateVmaRequest, area?: VmArea) {
+    this.src = src
+    this.dst = new Int32Array(src.length)
+    this.start = request?.start ?? 0
+    this.end = request?.end ?? 0
+    this.#memory = memory
+    this.#request = request
+    this.#area = area
+  }
+
+  /** Linux: `migrate_device_unmap()`. What is mapped still, or used by somebody else, goes back. */
+  async unmap(): Promise<void> {
+    const { frames, tableLock } = this.#memory
+    const faultFrame = this.#request?.faultFrame
+    const stay: number[] = []
+    for (let i = 0; i < this.src.length; i++) {
+      const frame = this.src[i] >> MIGRATE_PFN_SHIFT
+      if (frame === ZERO_FRAME) continue
+      if (frames.mappings(frame) > 0) await tryToMigrate(this.#memory, frame)
+      const ours = 1 + (frame === faultFrame ? 1 : 0)
+      const cached = frames.reverse(frame)?.anonymous === false ? 1 : 0
+      if (frames.mappings(frame) === 0 && frames.references(frame) <= ours + cached) continue
+      stay.push(frame)
+      this.src[i] = 0
+    }
+    if (stay.length === 0) return
+    await tableLock.section(() => {
+      for (const frame of stay) this.#arrive(frame, frame)
+    })
+    await this.#memory.frameWaiters.wakeAll()
+  }
+
+  /** Commits page by page; private pages that were never there come into being, under a second event. Linux: `migrate_vma_pages()`. */
+  async pages(): Promise<void> {
+    const { frames, tableLock } = this.#memory
+    let range: InvalidateRange | undefined
+    for (let i = 0; i < this.src.length; i++) {
+      const from = this.src[i] >> MIGRATE_PFN_SHIFT
+      const to = this.dst[i] >> MIGRATE_PFN_SHIFT
+      if (to === 0) this.src[i] &= ~MIGRATE_PFN_MIGRATE
+      else if (from !== 0) {
+        if (frames.isAnonymous(from)) frames.setReverse(to, frames.reverse(from), frames.index(from))
+        else this.src[i] &= ~MIGRATE_PFN_MIGRATE // the device's page cannot be in a page cache
+      } else if (this.src[i] & MIGRATE_PFN_MIGRATE && this.#area && this.#request) {
+        const area = this.#area
+        const start = this.start + i * PAGE_SIZE
+        const { owner } = this.#request
+        range ??= await area.mm.notifiers.invalidateRangeStart({ start, end: this.end, event: 'migrate', owner })
+        if (!(await tableLock.section(() => insertPage(area, start, to)))) this.src[i] &= ~MIGRATE_PFN_MIGRATE
+      }
+    }
+    if (range && this.#area) await this.#area.mm.notifiers.invalidateRangeEnd(range)
+  }
+
+  /** Linux: `migrate_vma_finalize()`. */
+  async finalize(): Promise<void> {
+    const { frames, tableLock, frameWaiters } = this.#memory
+    await tableLock.section(() => {
+      for (let i = 0; i < this.src.length; i++) {
+        const from = this.src[i] >> MIGRATE_PFN_SHIFT
+        const to = this.dst[i] >> MIGRATE_PFN_SHIFT
+        const moved = (this.src[i] & MIGRATE_PFN_MIGRATE) !== 0 && to !== 0
+        if (to !== 0 && !moved) frames.put(to)
+        if (from !== 0) this.#arrive(from, moved ? to : from)
+        if (moved) frames.put(to)
+      }
+    })
+    await frameWaiters.wakeAll()
+  }
+
+  /** Under the page-table lock. */
+  #arrive(from: number, to: number): void {
+    const { frames } = this.#memory
+    removeMigrationEntries(frames, from, to)
+    frames.unlock(from)
+    frames.put(from)
+  }
+}
+
+/** Linux: `migrate_vma_setup()`. Under the mmap lock. */
+export async function migrateVma(mm: MmStruct, request: MigrateVmaRequest): Promise<Migration> {
+  const { start, end } = request
+  checkUnsigned('migrateVma', { start, end })
+  mm.mmapLock.assertHeld()
+  const area = mm.vmas.find(start)
+  if (!isAligned(start) || !isAligned(end) || start >= end || !area || area.end < end) {
+    throw errno('EINVAL', `migrateVma: expected whole pages of one area, got [${hex(start)}, ${hex(end)})`)
+  }
+  const migration = new Migration(mm.memory, await collect(mm, area, request), request, area)
+  await migration.unmap()
+  return migration
+}
+
+/**
+ * Takes pages out of the memory of a device, wherever they are mapped; those that nobody uses are left out. Linux: `migrate_device_range()`.
+ */
+export async function migrateDeviceRange(memory: PhysicalMemory, pages: readonly number[]): Promise<Migration> {
+  const { frames, tableLock } = memory
+  const src = new Int32Array(pages.length)
+  await tableLock.section(() => {
+    pages.forEach((frame, i) => {
+      if (frames.references(frame) === 0 || !frames.tryLock(frame)) return
+      frames.get(frame)
+      src[i] = (frame << MIGRATE_PFN_SHIFT) | MIGRATE_PFN_MIGRATE
+    })
+  })
+  const migration = new Migration(memory, src)
+  await migration.unmap()
+  return migration
+}
+
+/**
+ * A private page is born in `frame`, unless something else came in between. Under the page-table lock. Linux: `migrate_vma_insert_page()`.
+ */
+function insertPage(area: VmArea, address: number, frame: number): boolean {
+  const { mm } = area
+  const { frames, pageTable } = mm
+  const old = pageTable.get(address)
+  if (area.file || (old !== 0 && !(isMapping(old) && frameOf(old) === ZERO_FRAME))) return false
+  frames.setReverse(frame, mm.vmas.prepareAnon(area), area.pageIndex(address))
+  frames.addMapping(frame)
+  const writable = area.has(VM_WRITE)
+  const inRam = makePte(frame, PTE_PRESENT | PTE_EXCLUSIVE | (writable ? PTE_WRITE : 0))
+  pageTable.set(address, frames.deviceOf(frame) ? devicePrivateEntry(frame, writable, true) : inRam)
+  return true
+}
