@@ -7,7 +7,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   mm: ['interval-tree', 'kernel', 'core'],
   'fake-mmu': ['kernel', 'mm'],
   driver: ['kernel', 'core', 'mm', 'fake-mmu'],
-  'driver-selftest': ['core', 'mm', 'fake-mmu', 'driver'],
+  'driver-selftest': ['kernel', 'core', 'mm', 'fake-mmu', 'driver'],
   'driver-nouveau': ['core', 'mm', 'fake-mmu', 'driver'],
   recording: ['kernel', 'core', 'mm'],
   claims: ['kernel', 'explore', 'core'],

@@ -1,0 +1,80 @@
+import {
+  DevicePages, MIGRATE_PFN_MIGRATE, MIGRATE_PFN_SHIFT, migrateDeviceRange, PAGE_SIZE, type DevicePageFault, type Mm, type PhysicalMemory,
+} from '@mmu-notifier/mm'
+import { Dmirror } from './dmirror.ts'
+import { copyToSystem } from './dmirror-migrate.ts'
+
+export interface DmirrorDeviceOptions {
+  /** Default: `hmm_dmirror`. */
+  readonly name?: string
+  /** Pages of memory. Default: 65536, which are 256 MiB. Linux: `DEVMEM_CHUNK_SIZE`. */
+  readonly pages?: number
+}
+
+/**
+ * The device of the kernel's self-test driver, with memory of its own, which all who open it share. Linux: `struct dmirror_device` of
+ * `lib/test_hmm.c`, of type HMM_DMIRROR_MEMORY_DEVICE_PRIVATE.
+ */
+export class DmirrorDevice {
+  readonly name: string
+  readonly memory: PhysicalMemory
+  readonly pages: DevicePages
+  /** Freed pages; the last one is given out first. */
+  readonly #free: number[] = []
+  /** Below it no page was ever given out: they go from the highest downward. */
+  #lowest: number
+  /** By page: who has moved something into it. */
+  readonly #users = new Map<number, Dmirror>()
+
+  constructor(memory: PhysicalMemory, { name = 'hmm_dmirror', pages = 65536 }: DmirrorDeviceOptions = {}) {
+    this.name = name
+    this.memory = memory
+    this.pages = memory.createDevicePages(this, pages, {
+      migrateToRam: (fault) => this.#migrateToRam(fault),
+      pageFree: (frame) => {
+        this.#users.delete(frame)
+        this.#free.push(frame)
+      },
+    })
+    this.#lowest = this.pages.end
+  }
+
+  /** A process opens the device for its address space. EINVAL when that has ended. Linux: `dmirror_fops_open()`. */
+  open(mm: Mm): Promise<Dmirror> {
+    return Dmirror.open(this, mm)
+  }
+
+  /** A free page with one reference, the caller's; -1 when there is none. Linux: `dmirror_devmem_alloc_page()`. */
+  allocate(user: Dmirror): number {
+    const frame = this.#free.pop() ?? (this.#lowest > this.pages.first ? --this.#lowest : -1)
+    if (frame === -1) return -1
+    this.pages.take(frame)
+    this.#users.set(frame, user)
+    return frame
+  }
+
+  /** Moves everything in the device's memory back to RAM, in the order of the pages. Linux: `dmirror_device_evict_chunk()`. */
+  async evict(): Promise<void> {
+    const used: number[] = []
+    for (let frame = this.#lowest; frame < this.pages.end; frame++) if (this.#users.has(frame)) used.push(frame)
+    if (used.length === 0) return
+    const migration = await migrateDeviceRange(this.memory, used)
+    await this.memory.tableLock.section(() => {
+      migration.src.forEach((pfn, i) => {
+        if (pfn & MIGRATE_PFN_MIGRATE) migration.dst[i] = copyToSystem(this.memory, pfn >> MIGRATE_PFN_SHIFT) << MIGRATE_PFN_SHIFT
+      })
+    })
+    await migration.pages()
+    await migration.finalize()
+  }
+
+  /** Linux: `dmirror_devmem_fault()`. */
+  async #migrateToRam({ mm, address, frame }: DevicePageFault): Promise<void> {
+    const user = this.#users.get(frame)
+    if (!user) return
+    const migration = await mm.migrateVma({ start: address, end: address + PAGE_SIZE, owner: this, select: 'devicePrivate', faultFrame: frame })
+    await user.copyBack(migration)
+    await migration.pages()
+    await migration.finalize()
+  }
+}

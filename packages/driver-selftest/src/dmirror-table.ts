@@ -1,0 +1,67 @@
+import { PAGE_SIZE, PageTable, ZERO_FRAME } from '@mmu-notifier/mm'
+
+/*
+ * An entry of the device's table: frame << 4 | bits; 0 is none.
+ */
+
+/** There is an entry: the device may read. */
+const VALID = 1
+/** Linux: `DPT_XA_TAG_WRITE`. */
+const WRITE = 2
+/** The device has the page for itself; it may not write by WRITE commands. Linux: `DPT_XA_TAG_ATOMIC`. */
+const ATOMIC = 4
+/** The page of a device's memory itself, which no CPU can reach, and not what is behind it: the driver's bug 10. */
+const UNBACKED = 8
+const FRAME_SHIFT = 4
+
+/** What the table says of a page: nothing, the zero page, read-only, writable, exclusive. */
+export type TableEntry = '.' | 'z' | 'r' | 'w' | 'a'
+
+/** The device's page table: a number for each page. Linux: the xarray `dmirror->pt`. It changes under the mutex. */
+export class DmirrorTable {
+  readonly #table = new PageTable()
+
+  /** Bytes. */
+  get byteLength(): number {
+    return this.#table.byteLength
+  }
+
+  look(address: number): TableEntry {
+    const entry = this.#table.get(address)
+    if (entry === 0) return '.'
+    if (entry & ATOMIC) return 'a'
+    if (entry & WRITE) return 'w'
+    return entry >> FRAME_SHIFT === ZERO_FRAME ? 'z' : 'r'
+  }
+
+  /** @param unbacked the frame is one of a device's memory, as `rangeFault` returned it */
+  store(address: number, frame: number, rights: 'read' | 'write' | 'atomic', unbacked = false): void {
+    const bits = rights === 'read' ? VALID : rights === 'write' ? VALID | WRITE : VALID | ATOMIC
+    this.#table.set(address, (frame << FRAME_SHIFT) | bits | (unbacked ? UNBACKED : 0))
+  }
+
+  erase(address: number): void {
+    this.#table.clear(address)
+  }
+
+  /** Erases the pages of `start .. end`, `end` included: one too many, as Linux does. */
+  eraseInclusive(start: number, end: number): void {
+    const from = Math.floor(start / PAGE_SIZE) * PAGE_SIZE
+    const to = Math.min((Math.floor(end / PAGE_SIZE) + 1) * PAGE_SIZE, this.#table.limit)
+    if (from < to) this.#table.clearRange(from, to)
+  }
+
+  /** The frame for an access, or -1 without an entry that allows it. */
+  frame(address: number, write: boolean): number {
+    const entry = this.#table.get(address)
+    return (write ? entry & WRITE : entry) ? entry >> FRAME_SHIFT : -1
+  }
+
+  isUnbacked(address: number): boolean {
+    return (this.#table.get(address) & UNBACKED) !== 0
+  }
+
+  isAtomic(address: number): boolean {
+    return (this.#table.get(address) & ATOMIC) !== 0
+  }
+}

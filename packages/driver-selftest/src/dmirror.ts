@@ -1,0 +1,189 @@
+import type { IntervalNotifierOps } from '@mmu-notifier/core'
+import { errno, PAGE_SIZE, type Migration, type Mm } from '@mmu-notifier/mm'
+import { MmuNotifierError } from '@mmu-notifier/kernel'
+import { exclusiveBlocks, faultBlocks, snapshotBlocks, type Parts } from './dmirror-commands.ts'
+import type { DmirrorDevice } from './dmirror-device.ts'
+import { copyBack, migrateToDevice, migrateToSystem, storeMigrated } from './dmirror-migrate.ts'
+import { DmirrorTable, type TableEntry } from './dmirror-table.ts'
+
+/** What READ and EXCLUSIVE return, and `migrateToDevice`, which reads back what has moved. */
+export interface ReadResult {
+  readonly bytes: Uint8Array
+  /** Rounds of faulting in what was missing, not pages. */
+  readonly faults: number
+}
+
+/**
+ * One open of the self-test device: a mirror of one address space, with the commands that the kernel's driver has, and its bugs. Linux:
+ * `struct dmirror` and the ioctls of `lib/test_hmm.c`.
+ *
+ * Addresses are in bytes and page aligned, counts in pages; EINVAL for others. A command that fails has done a part of its work, as in Linux.
+ */
+export class Dmirror {
+  readonly device: DmirrorDevice
+  readonly mm: Mm
+  readonly #parts: Parts
+
+  /** Linux: `dmirror_fops_open()`. */
+  static async open(device: DmirrorDevice, mm: Mm): Promise<Dmirror> {
+    const lock = device.memory.kernel.mutex('dmirror.mutex')
+    const table = new DmirrorTable()
+    const ops: IntervalNotifierOps = {
+      async invalidate(notifier, range, seq) {
+        // Its own migrations are programmed by who migrates; no reader is told.
+        if (range.event === 'migrate' && range.owner === device) return true
+        if (!(await lock.lockFor(range))) return false
+        await notifier.setSeq(seq)
+        table.eraseInclusive(range.start, range.end)
+        await lock.unlock()
+        return true
+      },
+    }
+    const notifier = await mm.notifiers.insert({ start: 0, last: Number.MAX_SAFE_INTEGER }, ops)
+    return new Dmirror(device, mm, { device, mm, lock, table, notifier })
+  }
+
+  private constructor(device: DmirrorDevice, mm: Mm, parts: Parts) {
+    this.device = device
+    this.mm = mm
+    this.#parts = parts
+  }
+
+  /** Bytes of the device's page table. */
+  get tableBytes(): number {
+    return this.#parts.table.byteLength
+  }
+
+  /** What the device's page table says of a page. For looking. */
+  look(address: number): TableEntry {
+    return this.#parts.table.look(address)
+  }
+
+  /**
+   * Reads through the device's page table; from the first page without an entry on all is faulted in, and what is there read again. EFAULT;
+   * ORACLE where the kernel would oops. Linux: HMM_DMIRROR_READ.
+   */
+  async read(address: number, pages: number): Promise<ReadResult> {
+    const end = this.#end('READ', address, pages)
+    const bytes = new Uint8Array(end - address)
+    let faults = 0
+    for (let at = address; ; faults++) {
+      at = await this.#copy(address, at, bytes, false)
+      if (at === end) return { bytes, faults }
+      await faultBlocks(this.#parts, at, end, 'read')
+    }
+  }
+
+  /**
+   * Writes whole pages; those before the first that is not writable are written even if the rest fails. EFAULT, EPERM; EFAULT, too, where a
+   * page of the device's own memory is read-only, unless one before it has to be faulted in. Linux: HMM_DMIRROR_WRITE.
+   * @returns rounds of faulting in what was missing
+   */
+  async write(address: number, bytes: Uint8Array): Promise<number> {
+    const end = this.#end('WRITE', address, bytes.length / PAGE_SIZE)
+    for (let at = address, faults = 0; ; faults++) {
+      at = await this.#copy(address, at, bytes, true)
+      if (at === end) return faults
+      await faultBlocks(this.#parts, at, end, 'write')
+    }
+  }
+
+  /**
+   * Moves pages to the device's memory, area by area, in pieces of 64 pages, then reads all of them through the device's page table. EINVAL
+   * at a hole and at memory that may not be read, when all before it has moved; ENOENT when a page is not in the table afterwards. Linux:
+   * HMM_DMIRROR_MIGRATE_TO_DEV.
+   */
+  async migrateToDevice(address: number, pages: number): Promise<Uint8Array> {
+    const end = this.#end('MIGRATE_TO_DEV', address, pages)
+    const { lock, table } = this.#parts
+    const store = (migration: Migration): Promise<void> => lock.with(async () => { storeMigrated(table, migration) })
+    await migrateToDevice(this.device, this, store, address, end)
+    return this.#readBack(address, end)
+  }
+
+  /** Moves pages back to RAM. EINVAL as above. Linux: HMM_DMIRROR_MIGRATE_TO_SYS. @returns how many have moved */
+  migrateToSystem(address: number, pages: number): Promise<number> {
+    return this.#checked('MIGRATE_TO_SYS', address, pages, (end) => migrateToSystem(this.device, this, address, end))
+  }
+
+  /** One byte a page: HMM_DMIRROR_PROT_ bits; nothing is faulted in. Linux: HMM_DMIRROR_SNAPSHOT. */
+  snapshot(address: number, pages: number): Promise<Uint8Array> {
+    return this.#checked('SNAPSHOT', address, pages, (end) => snapshotBlocks(this.#parts, address, end))
+  }
+
+  /**
+   * Takes pages for the device alone, and reads them. EBUSY when one of them cannot be had; those before it are the device's for the CPU
+   * nevertheless. ENOENT when one was lost at once. Linux: HMM_DMIRROR_EXCLUSIVE.
+   */
+  async exclusive(address: number, pages: number): Promise<Uint8Array> {
+    const end = this.#end('EXCLUSIVE', address, pages)
+    await exclusiveBlocks(this.#parts, address, end)
+    return this.#readBack(address, end)
+  }
+
+  /** EPERM when the device has a page of the range for itself still. Linux: HMM_DMIRROR_CHECK_EXCLUSIVE. */
+  async checkExclusive(address: number, pages: number): Promise<void> {
+    const end = this.#end('CHECK_EXCLUSIVE', address, pages)
+    const { lock, table } = this.#parts
+    await lock.with(async () => {
+      for (let at = address; at < end; at += PAGE_SIZE) {
+        if (table.isAtomic(at)) throw errno('EPERM', `CHECK_EXCLUSIVE: 0x${at.toString(16)} is exclusive`)
+      }
+    })
+  }
+
+  /**
+   * Closes the device: everything in its memory moves back to RAM, then the notifier and the table go. No command may be under way. Linux:
+   * HMM_DMIRROR_RELEASE and `dmirror_fops_release()`.
+   */
+  async close(): Promise<void> {
+    await this.device.evict()
+    await this.#parts.notifier.remove()
+    this.#parts.table.eraseInclusive(0, Number.MAX_SAFE_INTEGER)
+  }
+
+  /** The driver's part of a migration to RAM: the device's table forgets the pages, and their bytes are copied. */
+  copyBack(migration: Migration): Promise<void> {
+    return copyBack(this.#parts.table, migration, this.mm.memory)
+  }
+
+  /** Copies pages from `at` on. @returns the first page without an entry that allows it, or the end */
+  #copy(start: number, at: number, bytes: Uint8Array, write: boolean): Promise<number> {
+    const { lock, table, device } = this.#parts
+    const { frames } = device.memory
+    const end = start + bytes.length
+    return lock.with(async () => {
+      for (let address = at; address < end; address += PAGE_SIZE) {
+        const frame = table.frame(address, write)
+        if (frame === -1) return address
+        if (table.isUnbacked(address)) throw oops(write ? 'write' : 'read', address)
+        const piece = bytes.subarray(address - start, address - start + PAGE_SIZE)
+        if (write) frames.write(frame, 0, piece)
+        else frames.readInto(frame, 0, piece)
+      }
+      return end
+    })
+  }
+
+  async #readBack(address: number, end: number): Promise<Uint8Array> {
+    const bytes = new Uint8Array(end - address)
+    const at = await this.#copy(address, address, bytes, false)
+    if (at < end) throw errno('ENOENT', `0x${at.toString(16)} is not in the page table of ${this.device.name}`)
+    return bytes
+  }
+
+  #end(command: string, address: number, pages: number): number {
+    const end = address + pages * PAGE_SIZE
+    if (address % PAGE_SIZE === 0 && Number.isInteger(pages) && pages > 0 && Number.isSafeInteger(end)) return end
+    throw errno('EINVAL', `${command}: expected an aligned address and at least one page, got 0x${address.toString(16)} and ${pages}`)
+  }
+
+  async #checked<T>(command: string, address: number, pages: number, body: (end: number) => Promise<T>): Promise<T> {
+    return body(this.#end(command, address, pages))
+  }
+}
+
+/** Linux copies from a page that the CPU cannot reach, and stops. */
+function oops(access: 'read' | 'write', address: number): MmuNotifierError {
+  return new MmuNotifierError('ORACLE', `ORACLE: ${access} of a device page missing from the device table, at 0x${address.toString(16)}`)
+}
