@@ -15,3 +15,7 @@ export {
 export { parseLine, type CallResult, type StraceBody, type StraceLine } from './parse.ts'
 export { openRecording, type Recording } from './recording.ts'
 export { replay, type ReplayHooks, type ReplayReport } from './replay.ts'
+export type { CreateDevice, Mirror, MirrorDevice, MirrorEntry, Results } from './program-machine.ts'
+export { runProgram, type ProgramListener, type ProgramMismatch, type ProgramReport } from './program-diff.ts'
+export { readProgram } from './program-file.ts'
+export type { Json, Operation, PageData, Program, ProgramHeader, ProgramLine } from './program.ts'

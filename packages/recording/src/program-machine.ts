@@ -1,0 +1,139 @@
+import { createKernel, isErrno, type Kernel } from '@mmu-notifier/kernel'
+import { PAGE_SIZE, PhysicalMemory, signalOf, type Mm, type VmFile } from '@mmu-notifier/mm'
+import { EventLog } from './program-events.ts'
+import { Observer } from './program-observer.ts'
+import { performMemory } from './program-memory.ts'
+import { performDevice } from './program-mirrors.ts'
+import { pageData, wordBytes } from './program-data.ts'
+import type { Json, Operation, PageData, ProgramHeader } from './program.ts'
+
+/** What the device's table says of a page: nothing, the zero page, read-only, writable, exclusive. */
+export type MirrorEntry = '.' | 'z' | 'r' | 'w' | 'a'
+
+/** An open device of the self-test driver. `DmirrorDevice.open` of `@mmu-notifier/driver-selftest` gives one. Linux: `struct dmirror`. */
+export interface Mirror {
+  read(address: number, pages: number): Promise<{ readonly bytes: Uint8Array; readonly faults: number }>
+  /** @returns rounds of faulting in */
+  write(address: number, bytes: Uint8Array): Promise<number>
+  migrateToDevice(address: number, pages: number): Promise<Uint8Array>
+  migrateToSystem(address: number, pages: number): Promise<number>
+  snapshot(address: number, pages: number): Promise<Uint8Array>
+  exclusive(address: number, pages: number): Promise<Uint8Array>
+  checkExclusive(address: number, pages: number): Promise<void>
+  look(address: number): MirrorEntry
+  close(): Promise<void>
+}
+
+/** A device that address spaces can open. */
+export interface MirrorDevice {
+  open(mm: Mm): Promise<Mirror>
+}
+
+/** Makes device `index` of a machine; it needs memory for the pages of the window twice. */
+export type CreateDevice = (memory: PhysicalMemory, index: number, header: ProgramHeader) => MirrorDevice
+
+/** The results of an operation, by field. */
+export type Results = Record<string, Json>
+
+/** The machine that a program runs on: one process, a child at most, two files, two devices, and a recorder that sees what happens. */
+export class ProgramMachine {
+  readonly kernel: Kernel = createKernel()
+  readonly memory: PhysicalMemory = new PhysicalMemory(this.kernel)
+  readonly header: ProgramHeader
+  readonly mm: Mm
+  readonly files: readonly VmFile[]
+  readonly mirrors: (Mirror | undefined)[] = []
+  child: Mm | undefined
+  readonly #devices: readonly MirrorDevice[]
+  readonly #events: EventLog
+  readonly #observer: Observer
+
+  static async start(header: ProgramHeader, createDevice: CreateDevice): Promise<ProgramMachine> {
+    const machine = new ProgramMachine(header, createDevice)
+    for (const [i, { filled }] of header.files.entries()) {
+      for (let page = 0; page < filled; page++) await machine.files[i]?.write(page * PAGE_SIZE, wordBytes(0xf0000000 + page))
+    }
+    await machine.openDevice(0)
+    await machine.openDevice(1)
+    await machine.#events.start()
+    return machine
+  }
+
+  private constructor(header: ProgramHeader, createDevice: CreateDevice) {
+    this.header = header
+    this.mm = this.memory.createMm('program')
+    this.files = header.files.map(({ n }, i) => this.memory.createFile({ name: `file${i}`, size: n * PAGE_SIZE }))
+    this.#devices = [0, 1].map((index) => createDevice(this.memory, index, header))
+    this.#events = new EventLog(this)
+    this.#observer = new Observer(this)
+  }
+
+  /** What device `d` would have shown of a page after the last operation. */
+  lastSnapshot(d: number, page: number): number {
+    return this.#observer.lastSnapshot(d, page)
+  }
+
+  /** The address of a page of the window. */
+  address(page: number): number {
+    return this.header.base + page * PAGE_SIZE
+  }
+
+  /** Of the device that is the owner of an event. */
+  deviceIndex(owner: unknown): number {
+    return this.#devices.indexOf(owner as MirrorDevice)
+  }
+
+  async openDevice(index: number): Promise<void> {
+    this.mirrors[index] = await this.#devices[index]?.open(this.mm)
+  }
+
+  async closeDevice(index: number): Promise<void> {
+    await this.mirrors[index]?.close()
+    this.mirrors[index] = undefined
+  }
+
+  /** Performs an operation. @returns its results and what could be observed, with the fields of a recording */
+  async perform(operation: Operation): Promise<Results> {
+    this.#events.clear()
+    const results = await this.#results(operation)
+    const ev = this.#events.take()
+    return { ...results, ev, ...(await this.#observer.changes()) }
+  }
+
+  /** The whole state. */
+  state(): Promise<Results> {
+    return this.#observer.state()
+  }
+
+  /** What the CPU reads of each page at the end, when the child is gone. */
+  async final(): Promise<Json[]> {
+    await this.child?.exit()
+    this.child = undefined
+    const pages: Json[] = []
+    for (let page = 0; page < this.header.pages; page++) {
+      const read = await this.access(async () => pageData(await this.mm.read(this.address(page), PAGE_SIZE)))
+      pages.push('signal' in read ? `${read.signal.slice(3)}${read.code}` : read.value)
+    }
+    return pages
+  }
+
+  /** An access of the CPU: its value, or the signal that it ends in. */
+  async access(body: () => Promise<PageData>): Promise<{ value: PageData } | { signal: string; code: number }> {
+    try {
+      return { value: await body() }
+    } catch (error) {
+      const signal = signalOf(error)
+      if (!signal) throw error
+      return signal
+    }
+  }
+
+  async #results(operation: Operation): Promise<Results> {
+    try {
+      return (await performMemory(this, operation)) ?? (await performDevice(this, operation)) ?? {}
+    } catch (error) {
+      if (isErrno(error)) return { ret: -1, errno: error.code }
+      throw error
+    }
+  }
+}
