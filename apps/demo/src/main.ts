@@ -4,6 +4,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { readFileSync } from 'node:fs'
 import { claimsCommand, type ClaimsOptions } from './claims-command.ts'
 import { demoCommand } from './demo.ts'
+import { diffCommand, type DiffOptions } from './diff.ts'
 import { UsageError } from './errors.ts'
 import { exploreCommand, type ExploreCommandOptions } from './explore-command.ts'
 import { replayCommand, type ReplayOptions } from './replay.ts'
@@ -33,6 +34,13 @@ export async function main(args: readonly string[]): Promise<number> {
     .option('--seed <n>', 'seed of the scheduler', integer, 1)
     .option('--json', 'print one JSON object')
     .action(async (path: string, options: ReplayOptions) => { status = await replayCommand(path, options) })
+
+  program
+    .command('diff')
+    .description('run programs that were recorded on a real kernel with its self-test driver, and compare everything that can be seen')
+    .argument('<path...>', 'recorded programs (.jsonl, gzipped or not), folders of them, or scripts (.txt), of which it prints what the model does')
+    .option('--json', 'print one JSON object')
+    .action(async (paths: string[], options: DiffOptions) => { status = await diffCommand(paths, options) })
 
   program
     .command('explore')
