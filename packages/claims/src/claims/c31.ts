@@ -1,0 +1,64 @@
+import { Operations, type Applied, type Notifier, type Range } from '@mmu-notifier/core/steps'
+import type { Scenario } from '@mmu-notifier/explore'
+import { defineClaim, variant, type Claim } from '../claim.ts'
+import { withOperations, type MakeOperations } from '../cores.ts'
+import { stage, type Stage } from '../scenario.ts'
+
+/** Wakes nobody. */
+class NoWake extends Operations {
+  protected override async settle(ended: Applied<Notifier> | undefined): Promise<void> {
+    if (ended) await this.releaseAll(ended.released)
+  }
+}
+
+/** Wakes those who sleep, and makes the sequence even then. */
+class WakeFirst extends NoWake {
+  protected override async endPeriod(range: Range | undefined): Promise<Applied<Notifier> | undefined> {
+    await this.queue.wakeAll()
+    return super.endPeriod(range)
+  }
+}
+
+/** Wakes whenever a range ends. */
+class WakeAlways extends NoWake {
+  protected override async endPeriod(range: Range | undefined): Promise<Applied<Notifier> | undefined> {
+    const ended = await super.endPeriod(range)
+    await this.queue.wakeAll()
+    return ended
+  }
+}
+
+const SLEEPERS = {
+  reader: async ({ driver, x }: Stage) => { await driver.fault(x, 0) },
+  removal: ({ x }: Stage) => x.remove(),
+}
+
+/** Somebody waits for an invalidation of his interval, or for another one that ends after it. */
+function waiting(who: keyof typeof SLEEPERS, operations?: MakeOperations): Scenario<Stage> {
+  return stage(
+    {
+      [who]: SLEEPERS[who],
+      reclaim: ({ world }) => world.reclaim(0),
+      unrelated: ({ world }) => world.notifiers.invalidate({ ...world.rangeOf(1), event: 'clear' }, async () => undefined),
+    },
+    operations && { operations },
+  )
+}
+
+export const c31: Claim = defineClaim({
+  id: 'C31',
+  title: 'The last end of a period wakes everybody, after the sequence has changed',
+  source: 'derived',
+  says: `Who sleeps looks again only when he is woken. Without the wake-up, or with one that comes before the change, a reader or a removal sleeps on although what it waits for has come. To wake at ends that are not the last is a waste and no harm:
+everybody looks, and sleeps again.`,
+  variants: [
+    variant('right', 'a reader waits for two invalidations', 'pass', waiting('reader')),
+    variant('right remove', 'a removal does', 'pass', waiting('removal')),
+    variant('every end', 'every end wakes a reader', 'pass', waiting('reader', withOperations(WakeAlways))),
+    variant('every end remove', 'every end wakes a removal', 'pass', waiting('removal', withOperations(WakeAlways))),
+    variant('a', 'no reader is woken', 'HANG', waiting('reader', withOperations(NoWake))),
+    variant('a remove', 'no removal is woken', 'HANG', waiting('removal', withOperations(NoWake))),
+    variant('b', 'a reader is woken before the sequence changes', 'HANG', waiting('reader', withOperations(WakeFirst))),
+    variant('b remove', 'a removal is woken before the sequence changes', 'HANG', waiting('removal', withOperations(WakeFirst))),
+  ],
+})
