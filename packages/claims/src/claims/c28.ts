@@ -22,10 +22,10 @@ class BeginUnderLock extends Driver {
 }
 
 class Closing extends Driver {
-  /** Removes the interval, then forgets what the device has of it. */
+  /** Forgets what the device has of the interval, for which there are no faults any more, and removes it. */
   async close(notifier: IntervalNotifier): Promise<void> {
-    await notifier.remove()
     await this.lock.with(() => this.zap(this.world.pagesOf(0)))
+    await notifier.remove()
     notifier.free()
   }
 }
@@ -34,8 +34,8 @@ class Closing extends Driver {
 class RemoveUnderLock extends Closing {
   override async close(notifier: IntervalNotifier): Promise<void> {
     await this.lock.lock()
-    await notifier.remove()
     await this.zap(this.world.pagesOf(0))
+    await notifier.remove()
     await this.lock.unlock()
     notifier.free()
   }

@@ -12,26 +12,27 @@ class EveryEnd extends Protocol<Notifier> {
   }
 }
 
-/** The sequence changes; the deferred list waits until those who slept were woken. */
+/** The sequence changes, and the list is left for {@link Later.later}. */
+class Later extends Protocol<Notifier> {
+  later(): Applied<Notifier> {
+    return super.apply()
+  }
+
+  protected override apply(): Applied<Notifier> {
+    return { applied: [], released: [] }
+  }
+}
+
+/** Applies the list when those who slept were woken. */
 class AppliedLater extends Operations {
   protected override createProtocol(): Protocol<Notifier> {
-    class Later extends Protocol<Notifier> {
-      later(): Applied<Notifier> {
-        return super.apply()
-      }
-
-      protected override apply(): Applied<Notifier> {
-        return { applied: [], released: [] }
-      }
-    }
     return new Later(this.kernel.cell('mmu_notifier_seq', 2), this.treeVersion)
   }
 
   protected override async settle(ended: Applied<Notifier> | undefined): Promise<void> {
     if (!ended) return
     await this.queue.wakeAll()
-    const { later } = this.protocol as Protocol<Notifier> & { later(): Applied<Notifier> }
-    const { released } = await this.lock.section(() => later.call(this.protocol))
+    const { released } = await this.lock.section(() => (this.protocol as Later).later())
     await this.releaseAll(released)
   }
 }

@@ -1,0 +1,108 @@
+import type { Interval, IntervalNotifier } from '@mmu-notifier/core'
+import { Protocol, type Notifier } from '@mmu-notifier/core/steps'
+import { isMmuNotifierError, MmuNotifierError } from '@mmu-notifier/kernel'
+import type { Scenario } from '@mmu-notifier/explore'
+import { defineClaim, variant, type Claim } from '../claim.ts'
+import { withProtocol, type MakeOperations } from '../cores.ts'
+import { stage, type Stage } from '../scenario.ts'
+
+/** Does not ask whether the notifier is being removed. The list is what it is in C: to queue twice what is in it is what ruins it. */
+class Unasked extends Protocol<Notifier> {
+  protected override assertNotDying(_entry: Notifier): void {
+    // goes on
+  }
+
+  protected override defer(entry: Notifier, phase: 'pending' | 'live' | 'dying'): void {
+    if (this.deferred.includes(entry)) throw new MmuNotifierError('CORRUPT', 'CORRUPT  a notifier is added to the deferred list, in which it is')
+    super.defer(entry, phase)
+  }
+}
+
+/** An update turns the removal into a move. */
+class Resurrecting extends Protocol<Notifier> {
+  protected override assertNotDying(_entry: Notifier): void {
+    // goes on
+  }
+}
+
+/** ENOENT: somebody else has removed it already. */
+async function unlessRemoved(operation: Promise<void>): Promise<void> {
+  try {
+    await operation
+  } catch (error) {
+    if (!isMmuNotifierError(error, 'ENOENT')) throw error
+  }
+}
+
+const reclaim = ({ world }: Stage): Promise<void> => world.reclaim(0)
+
+/** The process exits, and the file is closed: both remove. A holder keeps the notifier, so that to look at it is no question. */
+function twice(operations?: MakeOperations): Scenario<Stage> {
+  return stage(
+    {
+      exit: ({ x }) => unlessRemoved(x.removeDeferred()),
+      close: ({ x }) => unlessRemoved(x.removeDeferred()),
+      reclaim,
+    },
+    { ...(operations && { operations }), before: ({ x }) => x.get(), check: gone },
+  )
+}
+
+/** The interval is removed, and shrunk by somebody who does not know. */
+function updated(operations?: MakeOperations): Scenario<Stage> {
+  return stage(
+    {
+      close: ({ x }) => unlessRemoved(x.removeDeferred()),
+      async munmap({ world, driver, x }) {
+        const tree = await world.notifiers.lockTree()
+        await driver.lock.with(() => unlessRemoved(tree.update(x, world.pagesOf(0))))
+        await tree.unlock()
+      },
+      reclaim,
+    },
+    { pages: 2, ...(operations && { operations }), before: ({ x }) => x.get(), check: gone },
+  )
+}
+
+/** LEAK: it was removed, and is in the tree. */
+async function gone({ world, x }: Stage): Promise<void> {
+  const tree = await world.notifiers.lockTree()
+  const { start, last }: Interval = world.pagesOf(0, world.pages - 1)
+  const found = await tree.find(x.ops, start, last)
+  await tree.unlock()
+  if (found) throw new MmuNotifierError('LEAK', 'LEAK  an interval that was removed is there')
+}
+
+/** Two holders, of whom each gives back what he has. */
+function putting(puts: number): Scenario<Stage> {
+  const put = async (x: IntervalNotifier, times: number): Promise<void> => {
+    for (let i = 0; i < times; i++) await x.put()
+  }
+  return stage(
+    {
+      close: ({ x }) => put(x, puts),
+      other: ({ x }) => put(x, 1),
+      reclaim,
+    },
+    { before: ({ x }) => x.get() },
+  )
+}
+
+export const c37: Claim = defineClaim({
+  id: 'C37',
+  title: 'An interval is removed once, and nothing is done to one that is going',
+  source: 'derived',
+  says: `There are several who may remove an interval: a munmap, the end of the process, the file that is closed. Each of them has to learn whether he was the one, so the second gets ENOENT, in the section in which he asked: the notifier may be on the deferred list
+already, and to add it again makes a loop of the list. An update of what is going is the same mistake; worse, it may turn the removal into a move, and the interval stays, with an owner who waits for a release that never comes.
+
+\`put\` has no such answer. It gives back what one has, and whoever gives back more takes it from another.`,
+  variants: [
+    variant('right', 'two remove the same interval', 'pass', twice()),
+    variant('right update', 'one removes it, one updates it', 'pass', updated()),
+    variant('right put', 'two holders, two puts', 'pass', putting(1)),
+    variant('a', 'the core does not ask whether it is going: a second removal', 'CORRUPT', twice(withProtocol(Unasked))),
+    variant('b', 'the core does not ask whether it is going: an update', 'CORRUPT', updated(withProtocol(Unasked))),
+    variant('b lives', 'the same, with a list that knows what is in it: the interval comes back', 'LEAK', updated(withProtocol(Resurrecting))),
+    variant('c', 'one holder puts twice', ['REFCOUNT', 'UAF'], putting(2)),
+  ],
+})
