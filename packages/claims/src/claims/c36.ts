@@ -58,7 +58,7 @@ class Anybody extends Protocol<Notifier> {
 export const c36: Claim = defineClaim({
   id: 'C36',
   title: 'find returns notifiers of the driver that asks',
-  source: 'mail',
+  source: 'derived',
   says: `There is one tree for an address space, and several drivers hang their intervals into it. What \`find\` returns the driver takes for the member of an object of its own. So it asks for its \`ops\`, whose identity is the driver's: a notifier with other
 ops lies in an object of which it knows nothing, and with a size that it does not know.`,
   variants: [

@@ -155,7 +155,7 @@ class NoFinishOnRefusal extends Operations {
 export const c39: Claim = defineClaim({
   id: 'C39',
   title: 'The second pass of every callback that agreed runs before the page table changes, whatever came of the others',
-  source: 'mm/mmu_notifier: Allow two-pass struct mmu_interval_notifiers',
+  source: 'derived',
   says: `In two passes all devices flush at the same time: the first one starts it, the second one waits. So nothing may be freed between the two. A driver that has stopped its device in the first pass sets it going in the second, so this runs
 also when a later callback has refused; and since invalidations of an interval overlap, what it waits for belongs to one of them, and not to the interval.
 
