@@ -47,8 +47,8 @@ export interface IntervalNotifier<Data = unknown> extends Interval {
    * The thread's asynchronous removal: makes the notifier dying now, takes the interval out at once or when the tree thaws, then gives the
    * owner's reference back. Legal in callbacks, never blocks. ENOENT when it is dying already.
    *
-   * Callbacks may still come until it is applied. After the call, unmap under the user lock what the device still maps of the interval:
-   * nobody will be told of its changes.
+   * Callbacks may still come until it is applied; then nobody is told of changes any more, so what the device still maps of the interval has to
+   * be unmapped before. Call this in a callback or under the tree lock, and unmap under the user lock before that ends (claim C41).
    */
   removeDeferred(): Promise<void>
   /**

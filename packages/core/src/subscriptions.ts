@@ -87,7 +87,10 @@ export class NotifierSubscriptions {
     return new Tree(this.operations)
   }
 
-  /** Starts the removal of every notifier with these ops. Never blocks; {@link synchronize} waits for the releases. */
+  /**
+   * Starts the removal of every notifier with these ops. Never blocks; {@link synchronize} waits for the releases. Under the tree lock if the device maps anything, which is unmapped before that ends: see
+   * {@link IntervalNotifier.removeDeferred}.
+   */
   async removeAll(ops: IntervalNotifierOps<never>): Promise<void> {
     const tree = await this.lockTree()
     try {
