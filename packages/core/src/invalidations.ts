@@ -192,8 +192,10 @@ export class Invalidations {
 
   /** `synchronize` may go on, and after that the address space may go. */
   protected async released(notifier: Notifier): Promise<void> {
-    await notifier.seq.write(GONE)
-    this.protocol.leaving.delete(notifier)
+    await this.lock.section(() => {
+      notifier.seq.value = GONE
+      this.protocol.leaving.delete(notifier)
+    })
     await this.queue.wakeAll()
     await this.mm.mmdrop()
   }

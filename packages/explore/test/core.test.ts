@@ -1,5 +1,5 @@
 import { NotifiedMm, type IntervalNotifier, type NotifierSubscriptions } from '@mmu-notifier/core'
-import type { Cell, Kernel, Mutex } from '@mmu-notifier/kernel'
+import type { Cell, Kernel, Memory, Mutex } from '@mmu-notifier/kernel'
 import { expect, test } from 'vitest'
 import { explore, replay, type Scenario } from '../src/index.ts'
 
@@ -69,4 +69,32 @@ test('without readRetry the device maps a freed frame: found soon, with every se
   expect(report).toContain('STALE')
   expect(counterexample?.deviations.length).toBeLessThanOrEqual(3)
   expect((await replay(collisionRetry(false), counterexample?.token ?? ''))?.message).toBe(counterexample?.message)
+})
+
+test('synchronize comes after the release, by whomever', async () => {
+  const scenario: Scenario<{ readonly mm: NotifiedMm, readonly driver: Memory, readonly notifier: IntervalNotifier }> = {
+    async setup(kernel: Kernel) {
+      const mm = new NotifiedMm(kernel, 'mm')
+      const driver = kernel.memory('the driver')
+      const notifier = await mm.notifiers.insert({ start: 0, last: 4095 }, { invalidate: async () => true, release: () => { driver.use('release') } })
+      await mm.mmgrab()
+      return { mm, driver, notifier }
+    },
+    tasks: {
+      async fini({ mm, driver, notifier }) {
+        await notifier.removeDeferred()
+        await mm.notifiers.synchronize()
+        driver.free()
+        await mm.mmdrop()
+      },
+      async other({ mm }) {
+        const tree = await mm.notifiers.lockTree()
+        await tree.unlock()
+      },
+    },
+  }
+  for (const strategy of ['dpor', 'random'] as const) {
+    const { verdict, report } = await explore(scenario, { strategy, budget: 2000 })
+    expect(verdict, report).toBe(strategy === 'dpor' ? 'exhausted' : 'sampled')
+  }
 })
