@@ -1,4 +1,4 @@
-import { MmuNotifierError } from '@mmu-notifier/kernel'
+import { isMmuNotifierError, MmuNotifierError } from '@mmu-notifier/kernel'
 import type { MmuNotifier, MmuNotifierOps } from './classic.ts'
 import { hex, type Interval } from './interval.ts'
 import type { IntervalNotifier } from './notifier.ts'
@@ -97,7 +97,12 @@ export class NotifierSubscriptions {
       for (;;) {
         const notifier = await tree.find(ops, 0, Number.MAX_SAFE_INTEGER)
         if (!notifier) return
-        await notifier.removeDeferred()
+        try {
+          await notifier.removeDeferred()
+        } catch (error) {
+          // Somebody else has come first.
+          if (!isMmuNotifierError(error, 'ENOENT')) throw error
+        }
       }
     } finally {
       await tree.unlock()

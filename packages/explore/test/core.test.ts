@@ -1,4 +1,4 @@
-import { NotifiedMm, type IntervalNotifier, type NotifierSubscriptions } from '@mmu-notifier/core'
+import { NotifiedMm, type IntervalNotifier, type IntervalNotifierOps, type NotifierSubscriptions } from '@mmu-notifier/core'
 import type { Cell, Kernel, Memory, Mutex } from '@mmu-notifier/kernel'
 import { expect, test } from 'vitest'
 import { explore, replay, type Scenario } from '../src/index.ts'
@@ -97,4 +97,21 @@ test('synchronize comes after the release, by whomever', async () => {
     const { verdict, report } = await explore(scenario, { strategy, budget: 2000 })
     expect(verdict, report).toBe(strategy === 'dpor' ? 'exhausted' : 'sampled')
   }
+})
+
+test('two tasks may remove everything at once', async () => {
+  const removeAll = ({ notifiers, ops }: { readonly notifiers: NotifierSubscriptions, readonly ops: IntervalNotifierOps }): Promise<void> => notifiers.removeAll(ops)
+  const { verdict, report } = await explore({
+    async setup(kernel: Kernel) {
+      const { notifiers } = new NotifiedMm(kernel, 'mm')
+      const ops = { invalidate: async () => true }
+      await notifiers.insert({ start: 0, last: 4095 }, ops)
+      return { notifiers, ops }
+    },
+    tasks: { one: removeAll, two: removeAll },
+    check({ notifiers }) {
+      expect(notifiers.outstanding).toBe(0)
+    },
+  }, { strategy: 'dpor' })
+  expect(verdict, report).toBe('exhausted')
 })
