@@ -310,7 +310,10 @@ export class Protocol<E extends Entry = Entry> {
 
   protected bury(entry: E, released: E[]): void {
     entry.phase = 'dead'
-    if (entry.removal === 'deferred') entry.references--
+    if (entry.removal === 'deferred') {
+      if (entry.references === 0) throw new MmuNotifierError('REFCOUNT', `REFCOUNT  the removal of ${describe(entry)}: its owner's reference was put already`)
+      entry.references--
+    }
     if (entry.references === 0 && entry.removal !== 'sync') this.release(entry, released)
   }
 

@@ -140,6 +140,15 @@ describe('references', () => {
     expect(() => p.put(x)).toThrow('more puts than references')
     expect(() => { p.get(x) }).toThrow('the last one has gone')
   })
+
+  test('the owner\'s reference is put while its removal, which gives it back, is deferred', () => {
+    const p = new Protocol()
+    const x = live(p, 0, 4095)
+    p.lockTree()
+    p.removeDeferred(x)
+    p.put(x)
+    expect(() => p.end()).toThrow("its owner's reference was put already")
+  })
 })
 
 describe('find and batch', () => {
