@@ -1,35 +1,12 @@
-import type { InvalidateRange } from '@mmu-notifier/core'
-import { Operations } from '@mmu-notifier/core/steps'
 import type { Scenario } from '@mmu-notifier/explore'
 import { defineClaim, variant, type Claim } from '../claim.ts'
 import { withOperations, type MakeOperations } from '../cores.ts'
-import { Driver } from '../driver.ts'
+import { LeftOpen, RefusingDriver } from '../refusing-driver.ts'
 import { stage, type Stage } from '../scenario.ts'
-import type { World } from '../world.ts'
-
-/** Beside its interval it has a notifier of the whole address space, which does nothing where nobody may wait; as nouveau's. */
-class BothDriver extends Driver {
-  readonly classic: { invalidateRangeStart(range: InvalidateRange): Promise<boolean> } = {
-    invalidateRangeStart: async ({ blockable }) => blockable,
-  }
-  /** The OOM reaper has been there. */
-  readonly reaped = this.world.kernel.completion('reaped')
-
-  /** The OOM reaper: what is refused stays as it is. */
-  async reap(page: number): Promise<void> {
-    const { notifiers } = this.world
-    const range = await notifiers.invalidateRangeStartNonblock({ ...this.world.rangeOf(page), event: 'clear' })
-    if (range !== 'EAGAIN') {
-      await this.world.clear(page)
-      await notifiers.invalidateRangeEnd(range)
-    }
-    await this.reaped.completeAll()
-  }
-}
 
 /** The reaper and a fault at the same time; when the reaper has been there, the owner removes the interval. */
-function reaping(operations?: MakeOperations): Scenario<Stage<BothDriver>> {
-  return stage<BothDriver>(
+function reaping(operations?: MakeOperations): Scenario<Stage<RefusingDriver>> {
+  return stage<RefusingDriver>(
     {
       reaper: ({ driver }) => driver.reap(0),
       async device({ driver, x }) {
@@ -41,18 +18,11 @@ function reaping(operations?: MakeOperations): Scenario<Stage<BothDriver>> {
       },
     },
     {
-      driver: (world: World) => new BothDriver(world),
+      driver: (world) => new RefusingDriver(world),
       before: async ({ world, driver }) => { await world.notifiers.register(driver.classic) },
       ...(operations && { operations }),
     },
   )
-}
-
-/** Who is refused by a classic notifier leaves the intervals' part of the range open. */
-class LeftOpen extends Operations {
-  protected override async refusedByClassic(): Promise<void> {
-    // nothing
-  }
 }
 
 export const main1: Claim = defineClaim({
