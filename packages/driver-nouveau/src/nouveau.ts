@@ -72,8 +72,10 @@ export const nouveau: Driver = defineDriver({
         }
       },
       async detach() {
-        await mm.notifiers.removeAll(ops) // dying, so that no reader programs the device any more …
-        await lock.with(() => mmu.unmap({ start: 0, last: Number.MAX_SAFE_INTEGER })) // … and then nobody has to be told of what was mapped
+        const tree = await mm.notifiers.lockTree() // until it is unmapped, whoever changes a page still has to tell us
+        await mm.notifiers.removeAll(ops) // dying, so that no reader programs the device any more
+        await lock.with(() => mmu.unmap({ start: 0, last: Number.MAX_SAFE_INTEGER }))
+        await tree.unlock()
         await mm.notifiers.synchronize() // every release has returned: ops may go
       },
     }

@@ -32,8 +32,8 @@ export const selftest: Driver = defineDriver({
         await mirrorPages(host, notifier, lock, { ...mm.pageAt(address), access })
       },
       async detach() {
+        await mmu.unmap(EVERYTHING) // first: once it has left the tree nobody tells of changes any more
         await notifier.remove() // waits: from here on no callback runs
-        await mmu.unmap(EVERYTHING)
       },
     }
   },
