@@ -32,6 +32,7 @@ export class SplitEnd extends Operations {
   protected override async endPeriod(range: Range | undefined): Promise<Applied<Notifier> | undefined> {
     await this.lock.lock()
     if (range) this.kernel.trace('mmu_notifier:range_end', range, this.mm.notifiers)
+    else this.kernel.trace('mmu_notifier:tree_unlock', this.mm.notifiers)
     let ended: Applied<Notifier> | undefined
     if (this.parts.rangeEnds()) {
       await this.sequence.update((seq) => seq + 1)
