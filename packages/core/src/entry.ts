@@ -6,8 +6,8 @@ export type Phase =
   | 'pending' // insert deferred; not in the tree
   | 'live' // in the tree
   | 'dying' // removal deferred; in the tree, unless it was pending before
-  | 'dead' // not in the tree; released when the last reference goes
-  | 'released' // ops.release was or is about to be called, or remove() has returned
+  | 'dead' // not in the tree; released when the last reference goes, or the caller's of remove()
+  | 'released' // ops.release was or is about to be called
 
 /** Which call removes it: `deferred` gives the owner's reference back when it is applied, `put` had none left, `sync` hands it to the caller. */
 export type Removal = 'deferred' | 'put' | 'sync'

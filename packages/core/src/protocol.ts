@@ -173,7 +173,6 @@ export class Protocol<E extends Entry = Entry> {
   /** After `remove` and its wait: the owner has it, there is nothing to release. */
   removed(entry: E): void {
     entry.references = 0
-    entry.phase = 'released'
   }
 
   /** All or nothing: whatever cannot be done is found before anything is queued. @returns what is to be released now */

@@ -8,6 +8,7 @@ export const RANGE_START_MAP = 'mmu_notifier_invalidate_range_start'
  * What the mail asks for: "a lockdep style assertion that we are locked when doing it".
  */
 export const RULES = {
+  tree: 'find, batch and update are for who has locked that tree for read, until he unlocks it',
   wait: 'nobody waits for the end of a period that he keeps open',
   create: 'no interval is created in a callback but by range.tree.batch: create it where rangeFault is called',
   fault: 'no callback reads the CPU page tables: its own invalidation is changing them',
@@ -31,7 +32,8 @@ export function assertMayWait(kernel: Kernel, map: LockMap, by: string): void {
   map.release()
 }
 
-function broken(kernel: Kernel, rule: Rule, what: string, by: string): never {
+/** @param what completes "task … calls" */
+export function broken(kernel: Kernel, rule: Rule, what: string, by: string): never {
   const { name, held } = kernel.current
   const chain = held.map(({ lockClass, mode }) => `${lockClass}${mode === 'read' ? ' (read)' : ''}`)
   throw new LockdepError(`task ${name} calls ${what}\n  rule: ${RULES[rule]}\n  chain: ${[...chain, by].join(' -> ')}`)

@@ -1,8 +1,9 @@
-import { LockdepError, type Task } from '@mmu-notifier/kernel'
+import type { Task } from '@mmu-notifier/kernel'
 import { checkInterval, type Interval } from './interval.ts'
 import type { IntervalNotifier, Notifier } from './notifier.ts'
 import type { Operations } from './operations.ts'
 import type { IntervalNotifierOps } from './ops.ts'
+import { broken } from './rules.ts'
 
 /** One interval to insert; `data` may be left out where the ops hang nothing on their notifiers. */
 export type Insertion<Data = unknown> = {
@@ -117,15 +118,13 @@ export class Tree implements TreeReadLock {
     notifier.assertAlive(by)
     const { mm } = this.#operations
     const theirs = notifier.operations.mm
-    if (theirs !== mm) throw new LockdepError(`task ${this.#task.name} calls ${by} under the tree lock of ${mm.name} for a notifier of ${theirs.name}`)
+    if (theirs !== mm) broken(mm.kernel, 'tree', `${by} under the tree lock of ${mm.name} for a notifier of ${theirs.name}`, by)
   }
 
   #locked(by: string): Operations {
     const { kernel, mm } = this.#operations
-    if (this.#ended) throw new LockdepError(`task ${kernel.current.name} calls ${by} on a tree lock of ${mm.name} that has ended`)
-    if (kernel.current !== this.#task) {
-      throw new LockdepError(`task ${kernel.current.name} calls ${by} on a tree lock of ${mm.name} that task ${this.#task.name} holds`)
-    }
+    if (this.#ended) broken(kernel, 'tree', `${by} on a tree lock of ${mm.name} that has ended`, by)
+    if (kernel.current !== this.#task) broken(kernel, 'tree', `${by} on a tree lock of ${mm.name} that task ${this.#task.name} holds`, by)
     return this.#operations
   }
 }

@@ -151,6 +151,25 @@ describe('references', () => {
   })
 })
 
+test('a walk that stands on what has left the tree is CORRUPT', () => {
+  const p = new Protocol()
+  const x = live(p, 0, 4095)
+  p.removeDeferred(x)
+  expect(() => p.next(x, { start: 0, end: 4096 })).toThrow('CORRUPT  a walk stands on the notifier [0x0, 0xfff], which has left the tree')
+})
+
+test('synchronize waits for put and removeDeferred, not for remove', () => {
+  const p = new Protocol()
+  const [x, y, z] = [live(p, 0, 1), live(p, 2, 3), live(p, 4, 5)]
+  const w = live(p, 6, 7)
+  p.remove(w)
+  p.lockTree()
+  p.remove(x)
+  p.removeDeferred(y)
+  p.put(z)
+  expect([...p.leaving]).toEqual([y, z])
+})
+
 describe('find and batch', () => {
   test('find sees the tree as if every operation had been applied', () => {
     const p = new Protocol()

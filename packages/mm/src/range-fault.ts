@@ -1,4 +1,4 @@
-import { hex, type AddressRange, type IntervalNotifier } from '@mmu-notifier/core'
+import { assertNotInCallback, hex, type AddressRange, type IntervalNotifier } from '@mmu-notifier/core'
 import { PAGE_SIZE, VM_READ, VM_WRITE } from './constants.ts'
 import { checkUnsigned, errno } from './errno.ts'
 import { handleFaults } from './fault.ts'
@@ -62,6 +62,7 @@ type Stop = { readonly at: number; readonly write: boolean } | 'waited'
 /** Linux: `hmm_range_fault()`. */
 export async function rangeFault(mm: MmStruct, request: RangeFaultRequest): Promise<FaultedPages | 'busy'> {
   const { notifier, seq, start, end, access } = request
+  assertNotInCallback(mm.memory.kernel, 'fault', 'rangeFault')
   checkUnsigned('rangeFault', { start, end })
   if (!isAligned(start) || !isAligned(end) || start >= end || start < notifier.start || end - 1 > notifier.last) {
     const inside = `[${hex(notifier.start)}, ${hex(notifier.last)}]`

@@ -1,4 +1,4 @@
-import type { IntervalNotifier } from '@mmu-notifier/core'
+import { RULES, type IntervalNotifier } from '@mmu-notifier/core'
 import { describe, expect, test } from 'vitest'
 import {
   MADV_DONTNEED, MAP_PRIVATE, PFN_SHIFT, PFN_VALID, PFN_WRITE, PROT_EXEC, PROT_NONE, PROT_READ, PROT_WRITE, type Mm,
@@ -167,6 +167,18 @@ describe('from the first missing page on, all of the area within the leaf table 
     expect(await rangeFault(mm, first, Math.max(...expected, ...present) - first + 1, 'write')).toMatch(/^w+$/)
     expect(faults).toEqual(expected)
   })
+})
+
+test('a callback reads no page tables: the rule, the chain of locks and the task', async () => {
+  const mm = newMm()
+  await anon(mm, 0, 2)
+  await mm.notifiers.insert({ start: page(0), last: page(2) - 1 }, {
+    async invalidate(notifier, _range, seq) {
+      await mm.rangeFault({ notifier, seq, start: page(0), end: page(1), access: 'read' })
+      return true
+    },
+  })
+  await expect(mm.munmap(page(0), 4096)).rejects.toThrow(`LOCKDEP  task main calls rangeFault in a callback\n  rule: ${RULES.fault}\n  chain: mmap_lock -> mmu_notifier_invalidate_range_start -> rangeFault`)
 })
 
 describe('insertOverVma', () => {
