@@ -15,7 +15,10 @@ beforeAll(() => {
   execFileSync(process.execPath, [join(ROOT, 'node_modules/turbo/bin/turbo'), 'run', 'build', '--output-logs=errors-only'], { cwd: ROOT, stdio: 'pipe' })
 }, 5 * MINUTES)
 
-test('every variant of every claim does what it is expected to, and docs/claims.md is what they print (npm run docs)', { timeout: 20 * MINUTES }, () => {
+/** Set where the same was done on another version of Node. */
+const SKIP = process.env['MMU_NOTIFIER_SKIP_CLAIMS'] === '1'
+
+test.skipIf(SKIP)('every variant of every claim does what it is expected to, and docs/claims.md is what they print (npm run docs)', { timeout: 20 * MINUTES }, () => {
   const { status, stdout, stderr } = claims('--markdown')
   expect([status, stderr]).toEqual([0, ''])
   expect(stdout).toBe(readFileSync(join(ROOT, 'docs/claims.md'), 'utf8'))
