@@ -53,7 +53,7 @@ function fails(args) {
   return new Promise((resolve) => {
     // A mutant may run for ever, and so do vitest's workers then: the whole group has to go.
     const run = spawn(process.execPath, ['node_modules/vitest/vitest.mjs', ...args], { cwd: root, stdio: 'ignore', detached: true, env: { ...process.env, CLAIMS: 'all' } })
-    const timer = setTimeout(() => { process.kill(-run.pid, 'SIGKILL') }, 10 * MINUTE)
+    const timer = setTimeout(() => { process.kill(-run.pid, 'SIGKILL') }, (claims ? 20 : 1) * MINUTE)
     run.on('exit', (code) => {
       clearTimeout(timer)
       resolve(code !== 0)
