@@ -8,7 +8,7 @@ const SAMPLE = 1000
 async function load() {
   if (name === 'fast-check') {
     const { run } = await import('./peer.js')
-    return { run, operations: (await run(SAMPLE, 1)) / SAMPLE }
+    return { run, operations: (await run(SAMPLE, 1)).operations / SAMPLE }
   }
   const ours = await import('./ours.js')
   const toy = /** @type {'flat' | 'plain' | 'nested'} */ (name)

@@ -2,56 +2,56 @@
 import fc from 'fast-check'
 import { ITEMS } from './toys.js'
 
-/** Steps so far. */
-let steps = 0
+/** Operations so far, and steps: one that finds the lock taken is no operation. */
+const so = { operations: 0, steps: 0 }
 
 /** @param {fc.Scheduler} scheduler */
 async function program(scheduler) {
-  const step = scheduler.scheduleFunction(async (/** @type {() => unknown} */ perform) => perform())
   let held = false
   let a = 0
   /** @type {(() => void)[]} */
   const waiting = []
   /** @type {(() => void)[]} */
   let sleeping = []
+  /** @param {(() => void)[]} queue */
+  const asleep = (queue) => new Promise((/** @type {(value?: unknown) => void} */ resolve) => queue.push(resolve))
 
-  /** A step for the acquisition, taken when the lock is free; one more where another task came first. */
+  /** Waits to be chosen. What follows, up to the next one, is the step. */
+  function chosen() {
+    so.steps++
+    return scheduler.schedule(Promise.resolve())
+  }
+  /** @template T @param {() => T} perform */
+  async function step(perform) {
+    await chosen()
+    so.operations++
+    return perform()
+  }
+
+  /** Who finds the lock taken asks again when it was released: the scheduler chooses among all that ask, and knows of no condition. */
   async function lock() {
-    for (let got = false; !got; ) {
-      if (held) await new Promise((/** @type {(value?: unknown) => void} */ resolve) => waiting.push(resolve))
-      await step(() => {
-        steps++
-        got = !held
-        held = true
-      })
-    }
+    do {
+      while (held) await asleep(waiting)
+      await chosen()
+    } while (held)
+    so.operations++
+    held = true
   }
   const unlock = () =>
     step(() => {
-      steps++
       held = false
       waiting.shift()?.()
     })
-  const read = () => /** @type {Promise<number>} */ (step(() => (steps++, a)))
-  const write = (/** @type {number} */ value) => step(() => (steps++, (a = value)))
+  const read = () => step(() => a)
+  const write = (/** @type {number} */ value) => step(() => (a = value))
   const wakeAll = () =>
     step(() => {
-      steps++
       for (const wake of sleeping) wake()
       sleeping = []
     })
   /** Asks and falls asleep in one step; another one after each wake-up. */
   async function untilAny() {
-    /** @type {Promise<unknown> | undefined} */
-    let asleep
-    do {
-      asleep = undefined
-      await step(() => {
-        steps++
-        if (a === 0) asleep = new Promise((resolve) => sleeping.push(/** @type {() => void} */ (resolve)))
-      })
-      await asleep
-    } while (asleep)
+    while (!(await step(() => a > 0))) await asleep(sleeping)
   }
 
   async function produce() {
@@ -81,9 +81,9 @@ async function program(scheduler) {
   if (a !== 0) throw new Error(`${a} items are left`)
 }
 
-/** @param {number} schedules @param {number} seed @returns {Promise<number>} operations in all of them */
+/** @param {number} schedules @param {number} seed @returns {Promise<{ operations: number, steps: number }>} in all of them */
 export async function run(schedules, seed) {
-  steps = 0
+  so.operations = so.steps = 0
   await fc.assert(fc.asyncProperty(fc.scheduler(), program), { numRuns: schedules, seed })
-  return steps
+  return so
 }
