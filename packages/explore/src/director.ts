@@ -5,14 +5,14 @@ import type { Failure } from './failure.ts'
 export interface Situation {
   /** The tasks that can take a step, in ascending order: the first {@link count} of these. */
   readonly enabled: readonly number[]
-  /** In how many ways each of them can (see `Operation.ways`): the first {@link count} of these. */
-  readonly ways: readonly number[]
   /** At least 1. */
   readonly count: number
   /** The task that took the last step, or -1. */
   readonly last: number
   /** How many steps the execution has taken. */
   readonly step: number
+  /** In how many ways the one at that place among {@link enabled} can take its step, see `Operation.ways`. */
+  ways(at: number): number
 }
 
 export function enabledOf({ enabled, count }: Situation): number[] {
@@ -20,9 +20,13 @@ export function enabledOf({ enabled, count }: Situation): number[] {
 }
 
 /** Every task that can take a step, in every way. */
-export function choicesOf({ enabled, ways, count }: Situation): Choice[] {
+export function choicesOf(situation: Situation): Choice[] {
+  const { enabled, count } = situation
   const choices: Choice[] = []
-  for (let i = 0; i < count; i++) for (let way = 0; way < (ways[i] ?? 1); way++) choices.push(choiceOf(enabled[i] ?? 0, way))
+  for (let i = 0; i < count; i++) {
+    const ways = situation.ways(i)
+    for (let way = 0; way < ways; way++) choices.push(choiceOf(enabled[i] ?? 0, way))
+  }
   return choices
 }
 

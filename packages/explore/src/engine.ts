@@ -14,6 +14,7 @@ import { Reach } from './reach.ts'
 import { Recorder, type Memory } from './recorder.ts'
 import type { Scenario } from './scenario.ts'
 import { Trace } from './trace.ts'
+import { Turn } from './turn.ts'
 import { Watchdog } from './watchdog.ts'
 
 /** How tasks are suspended: `promise` runs `async` functions as they are, `generator` what the compiler made of them. */
@@ -50,8 +51,8 @@ export class Engine<State = unknown> implements Memory {
   readonly reach: Reach
   /** Some task has ended a turn of a retry loop, see `Kernel.cpuRelax`. */
   relaxes = false
-  /** What the last execution chose, by step. */
-  choices: readonly Choice[] = []
+  /** How many steps the last execution took. */
+  steps = 0
   readonly #scenario: Scenario<State>
   readonly #options: EngineOptions
   readonly #tasks: readonly (readonly [name: string, body: Scenario<State>['tasks'][string]])[]
@@ -59,6 +60,8 @@ export class Engine<State = unknown> implements Memory {
   readonly #watchdog = new Watchdog()
   #kind: EngineKind | undefined
   readonly #races = new RaceCheck()
+  readonly #turn = new Turn()
+  readonly #made: Choice[] = []
   /** An execution was met that can only be judged with its events, and one with the race check. */
   #records = false
   #checksRaces = false
@@ -78,6 +81,11 @@ export class Engine<State = unknown> implements Memory {
   /** The names of the tasks, by number. */
   get taskNames(): readonly string[] {
     return this.#taskIds.names
+  }
+
+  /** What the last execution chose, by step. */
+  get choices(): readonly Choice[] {
+    return this.#made.slice(0, this.steps)
   }
 
   /** Undefined before the first execution. */
@@ -112,9 +120,9 @@ export class Engine<State = unknown> implements Memory {
       }
       if (!outcome) return undefined
       this.#kind = 'generator'
-      this.choices = execution.made
+      this.steps = execution.steps
       if (!this.#learns(execution)) return outcome
-      choices = execution.made
+      choices = this.choices
     }
   }
 
@@ -159,9 +167,9 @@ export class Engine<State = unknown> implements Memory {
         watch(watched)
         this.#watchdog.rest()
       }
-      this.choices = execution.made
+      this.steps = execution.steps
       if (!this.#learns(execution)) return outcome
-      choices = execution.made
+      choices = this.choices
     }
   }
 
@@ -195,7 +203,7 @@ export class Engine<State = unknown> implements Memory {
     }
     const races = recorder || this.#checksRaces ? this.#races : undefined
     races?.reset()
-    return { director, choices, recorder, races, taskIds: this.#taskIds, lockOrder: lockdep && this.lockOrder, maxSteps, witness }
+    return { director, turn: this.#turn, made: this.#made, choices, recorder, races, taskIds: this.#taskIds, lockOrder: lockdep && this.lockOrder, maxSteps, witness }
   }
 }
 

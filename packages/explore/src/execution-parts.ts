@@ -4,10 +4,14 @@ import type { ExploredTask } from './explored-task.ts'
 import type { Identities } from './identities.ts'
 import type { RaceCheck } from './races.ts'
 import type { Recorder } from './recorder.ts'
+import type { Turn } from './turn.ts'
 
 /** What an execution is given. */
 export interface ExecutionParts {
   readonly director: Director
+  readonly turn: Turn
+  /** The choices that are made, by step; beyond the execution's steps, what others chose. */
+  readonly made: Choice[]
   /** Choices to be made before the director is asked. */
   readonly choices: readonly Choice[]
   /** Keeps the events. Without it, what needs them ends the execution, see `Execution.needs`. */

@@ -1,28 +1,26 @@
-import {
-  AGAIN,
-  createKernel,
-  objectOf,
-  type Kernel,
-  type Operation,
-  type Scheduler,
-  type SchedulerParts,
-  type Target,
-} from '@mmu-notifier/kernel'
-import { choiceOf, taskOf, wayOf, type Choice, type Director, type Outcome, type Situation } from './director.ts'
+import { AGAIN, createKernel, type Kernel, type Operation, type Scheduler, type SchedulerParts, type Target } from '@mmu-notifier/kernel'
+import { foreign, leak, livelock, missingAwait, nameOf, nondeterminism, race, unfinished } from './complaints.ts'
+import { choiceOf, taskOf, wayOf, type Choice, type Director, type Outcome } from './director.ts'
 import type { Event } from './event.ts'
+import type { ExecutionParts } from './execution-parts.ts'
 import { ExploredTask } from './explored-task.ts'
 import { AssumptionFailed, failureOf, type Failure } from './failure.ts'
-import type { ExecutionParts, Witness } from './execution-parts.ts'
-import type { Identities } from './identities.ts'
 import type { Clash, RaceCheck } from './races.ts'
-import { nondeterminism, type Recorder } from './recorder.ts'
+import type { Recorder } from './recorder.ts'
 import { RELAX } from './relax.ts'
 import { stalemate } from './stalemate.ts'
-
-type Mutable<T> = { -readonly [K in keyof T]: T[K] extends readonly (infer Item)[] ? Item[] : T[K] }
+import type { Turn } from './turn.ts'
 
 const NEVER = new Promise<never>(() => undefined)
-const LIVELOCK = 'tasks make each other try again for ever, or maxSteps is too low'
+
+/** Setup runs, alone; */
+const SETUP = 0
+/** tasks take steps; */
+const TASKS = 1
+/** they have ended well, and check runs, alone; */
+const CHECK = 2
+/** they have run to a failure: what is left of them must not go on. */
+const BROKEN = 3
 
 /**
  * The scheduler of one execution: asks the director whose step is next and performs it. How a task is suspended where it starts an operation, and how it goes on, is
@@ -30,62 +28,63 @@ const LIVELOCK = 'tasks make each other try again for ever, or maxSteps is too l
  */
 export abstract class Execution implements Scheduler {
   readonly kernel: Kernel
-  /** The choices that were made, by step. */
-  readonly made: Choice[] = []
+  /** How many steps were taken. */
+  steps = 0
   /** Something happened that can only be judged with the events, or with the race check, at hand. */
-  needs: 'events' | 'races' | undefined
-  protected outcome: Outcome | undefined
-  protected running: ExploredTask | undefined
-  protected readonly witness: Witness | undefined
-  /** Tasks run; before and after that, setup and check do, alone. */
-  #exploring = false
-  /** Tasks have run to a failure: what is left of them must not go on. */
-  #broken = false
+  needs: 'events' | 'races' | undefined = undefined
+  protected readonly parts: ExecutionParts
+  protected outcome: Outcome | undefined = undefined
+  protected running: ExploredTask | undefined = undefined
+  /** The operation that {@link take} performed has thrown. */
+  protected threw = false
+  #phase = SETUP
+  /** An operation of {@link running} is being performed. */
+  #performing = false
   readonly #recorder: Recorder | undefined
   readonly #races: RaceCheck | undefined
-  #primitives = 0
+  /** Operations start plainly: tasks take steps, and nobody looks on. */
+  #plainly = false
+  readonly #turn: Turn
   readonly #director: Director
-  readonly #given: readonly Choice[]
-  readonly #taskIds: Identities
+  readonly #made: Choice[]
   readonly #maxSteps: number
-  readonly #trace: SchedulerParts['trace']
+  /** So many steps are prescribed. */
+  readonly #led: number
   readonly #main: ExploredTask
-  #starting: ExploredTask[] = []
-  /** Started and not finished, by id. */
+  #trace: SchedulerParts['trace'] | undefined = undefined
+  #primitives = 0
+  /** Spawned, the first {@link #begun} of them begun. */
+  readonly #spawned: ExploredTask[] = []
+  #begun = 0
+  /** Begun and not finished, by id. */
   readonly #live: ExploredTask[] = []
-  readonly #finished: ExploredTask[] = []
-  #performing: Operation | undefined
-  #performingOn: Target | undefined
+  /** Finished, and hold a lock. */
+  #leaks: ExploredTask[] | undefined = undefined
   #assumed = false
-  readonly #situation: Mutable<Situation> = { enabled: [], ways: [], count: 0, last: -1, step: 0 }
-  /** Beside the situation's `enabled`: the tasks. */
-  readonly #enabled: ExploredTask[] = []
 
-  constructor({ director, choices, recorder, races, taskIds, lockOrder, maxSteps, witness }: ExecutionParts) {
-    this.#director = director
-    this.#given = choices
+  constructor(parts: ExecutionParts) {
+    const { director, choices, recorder, races, lockOrder, turn, made, maxSteps } = parts
+    this.parts = parts
     this.#recorder = recorder
     this.#races = races
-    this.#taskIds = taskIds
+    this.#turn = turn
+    this.#director = director
+    this.#made = made
     this.#maxSteps = maxSteps
-    this.witness = witness
-    let trace: SchedulerParts['trace'] | undefined
+    this.#led = Math.max(choices.length, recorder ? director.prefix : 0)
+    turn.reset(this.#live)
     this.kernel = createKernel({
       lockOrder,
-      scheduler: (parts) => {
-        trace = parts.trace
+      scheduler: ({ trace }) => {
+        this.#trace = trace
         return this
       },
     })
-    this.#trace = trace as unknown as SchedulerParts['trace']
     this.#main = new ExploredTask(0, 'main', () => Promise.resolve(), undefined, this)
   }
 
   /** Runs `task` to its first operation. */
   protected abstract begin(task: ExploredTask): void
-
-  /** Lets `task`, which awaits an operation, go on with what came of it. */
-  protected abstract resume(task: ExploredTask, value: unknown, threw: boolean): void
 
   /** The task that runs has started its operation. @returns what it awaits */
   protected abstract suspend(task: ExploredTask): Promise<unknown>
@@ -98,7 +97,8 @@ export abstract class Execution implements Scheduler {
 
   /** Tasks take steps from here on. */
   protected tasksRun(): void {
-    this.#exploring = true
+    this.#phase = TASKS
+    this.#plainly = this.parts.witness === undefined
   }
 
   /** Tasks have ended well, and check runs. */
@@ -107,9 +107,9 @@ export abstract class Execution implements Scheduler {
   }
 
   protected end(outcome: Outcome): void {
-    if (!this.#exploring) return
-    this.#exploring = false
-    this.#broken = outcome.end !== 'passed'
+    if (this.#phase !== TASKS) return
+    this.#phase = outcome.end === 'passed' ? CHECK : BROKEN
+    this.#plainly = false
     this.running = undefined
     this.outcome = outcome
     this.ended()
@@ -125,40 +125,32 @@ export abstract class Execution implements Scheduler {
   }
 
   get tasks(): readonly ExploredTask[] {
-    return [this.#main, ...this.#starting, ...this.#live]
+    return [this.#main, ...this.#spawned.slice(this.#begun), ...this.#live]
   }
 
   spawn(name: string, body: () => Promise<void>): ExploredTask {
+    const { taskIds, races } = this.parts
     const maker = this.running ?? this.#main
     const count = maker.children++
     const label = maker === this.#main ? name : `${maker.name}/${name}.${count}`
-    const id = this.#taskIds.of(maker.id, count, label) + 1
+    const id = taskIds.of(maker.id, count, label) + 1
     const task = new ExploredTask(id, label, body, maker.lastEvent ?? maker.spawnedAfter, this)
-    this.#races?.spawned(id, maker.id)
-    this.#starting.push(task)
-    this.#trace('sched:spawn', task)
+    races?.spawned(id, maker.id)
+    this.#spawned.push(task)
+    this.#trace?.('sched:spawn', task)
     return task
   }
 
   step<On extends Target, A, B, Result>(operation: Operation<On, A, B, Result>, target: On, a: A, b: B): Promise<Result> {
-    if (this.#performing !== undefined && this.#performingOn !== undefined) {
-      const inside = `${this.#performing.kind} ${objectOf(this.#performing, this.#performingOn)}`
-      throw new TypeError(`task ${this.current.name} starts ${operation.kind} ${objectOf(operation, target)} inside ${inside}, which is one step`)
-    }
-    if (this.#broken) return NEVER
-    if (!this.#exploring) return this.#alone(operation, target, a, b) as Promise<Result>
     const task = this.running
-    const wrong = !task || task.operation || this.witness ? this.#misuse(operation, target) : undefined
-    if (!task || wrong !== undefined) {
-      this.fail({ code: 'MISSING_AWAIT', message: `MISSING_AWAIT  ${wrong ?? 'an operation of no task'}`, task: task?.name, error: undefined, site: this.witness?.here?.() })
-      return NEVER
+    if (!this.#plainly || task === undefined || task.operation !== undefined) {
+      const instead = this.#notPlainly(operation, target, a, b) as Promise<Result> | undefined
+      if (instead !== undefined || task === undefined) return instead ?? NEVER
     }
     task.operation = operation
     task.target = target
     task.a = a
     task.b = b
-    task.couldRun = undefined
-    task.enabledBy = undefined
     return this.suspend(task) as Promise<Result>
   }
 
@@ -179,7 +171,7 @@ export abstract class Execution implements Scheduler {
   }
 
   cpuRelax(): Promise<void> {
-    const recorder = this.#recorder
+    const { recorder, races } = this.parts
     const task = this.running
     if (!task) return this.condResched()
     if (!recorder) {
@@ -187,55 +179,42 @@ export abstract class Execution implements Scheduler {
       return NEVER
     }
     const relax = recorder.turnOf(task)
-    return this.step(RELAX, { id: 0, name: relax.name, recorder, races: this.#races, task }, relax, undefined)
+    return this.step(RELAX, { id: 0, name: relax.name, recorder, races, task }, relax, undefined)
   }
 
   created(target: Target): void {
-    if (this.#recorder) this.#recorder.created(target, this.running ?? this.#main)
+    const { recorder, races } = this.parts
+    if (recorder) recorder.created(target, this.running ?? this.#main)
     else target.id = this.#primitives++
-    this.#races?.created(target)
+    races?.created(target)
   }
 
   touched(target: Target, access: 'read' | 'write'): void {
     const task = this.running
-    if (!this.#exploring || !task) return
-    const races = this.#races
+    if (task === undefined || this.#phase !== TASKS) return
+    const { recorder, races, taskIds } = this.parts
     if (this.#performing) {
-      this.#recorder?.touched(target, access)
+      recorder?.touched(target, access)
       races?.touch(target, access)
     } else if (!races) this.#lacks('races')
     else {
       const clash = races.plain(task.id, target, access === 'write')
-      if (clash) this.fail(this.#race(task, `a plain ${access}`, clash))
+      if (clash) this.fail(race(task, `a plain ${access}`, clash, taskIds.names))
     }
   }
 
   note(text: () => string): void {
-    if (this.running) this.witness?.note?.(this.running, text())
+    if (this.running) this.parts.witness?.note?.(this.running, text())
   }
 
   /** A task asked `what`, and not the scheduler. */
   strayed(what: string): void {
-    if (this.running) this.fail({ ...nondeterminism(this.running, `calls ${what}`), site: this.witness?.here?.() })
+    if (this.running) this.fail({ ...nondeterminism(this.running, `calls ${what}`), site: this.parts.witness?.here?.() })
   }
 
   /** @param generator the compiled function that awaits it */
   foreign(task: ExploredTask | undefined, generator?: object): Failure {
-    const after = task?.lastEvent
-    const where = after ? `, after ${after.kind} ${after.name}` : this.made.length > 0 ? '' : ', before its first operation'
-    const message = `FOREIGN  ${task ? `task ${task.name}` : 'setup or check'} awaits something that is no marked operation${where}: a checker cannot decide when it goes on`
-    return { code: 'FOREIGN', message, task: task?.name, error: undefined, site: this.witness?.awaited?.(generator) }
-  }
-
-  #race(task: ExploredTask, what: string, { name, code, other, write, plain }: Clash): Failure {
-    const them = this.#taskIds.names[other - 1] ?? '?'
-    if (code === 'UAF') {
-      const [owner, user] = write ? [them, task.name] : [task.name, them]
-      return { code, message: `UAF  ${owner} frees ${name}, and nothing orders that against its use by ${user}`, task: task.name, error: undefined }
-    }
-    const theirs = `${plain ? 'plain' : 'marked'} ${write ? 'write' : 'read'}`
-    const message = `${code}  ${what} of ${name} by ${task.name} and a ${theirs} by ${them} are ordered by nothing`
-    return { code, message, task: task.name, error: undefined }
+    return foreign(task, this.steps > 0, this.parts.witness, generator)
   }
 
   #lacks(what: 'events' | 'races'): void {
@@ -243,14 +222,23 @@ export abstract class Execution implements Scheduler {
     this.end({ end: 'abandoned', blocked: [] })
   }
 
-  #misuse(operation: Operation, target: Target): string | undefined {
+  /** An operation starts where it may not, or where there is more to it. @returns what is awaited; undefined when it starts as any other, of the running task */
+  #notPlainly(operation: Operation, target: Target, a: unknown, b: unknown): Promise<unknown> | undefined {
     const task = this.running
-    const what = `${operation.kind} ${objectOf(operation, target)}`
-    if (!task) return `${what} is started outside of every task: a promise was not awaited`
-    const wrong = this.witness?.starts(task, operation, target)
-    if (wrong !== undefined) return wrong
-    const waiting = task.waitsFor
-    return waiting && `task ${task.name} starts ${what} while its ${waiting.kind} ${waiting.object} is pending: an await is missing`
+    if (this.#performing && task?.operation && task.target) {
+      throw new TypeError(`task ${task.name} starts ${nameOf(operation, target)} inside ${nameOf(task.operation, task.target)}, which is one step`)
+    }
+    if (this.#phase === BROKEN) return NEVER
+    if (this.#phase !== TASKS) return this.#alone(operation, target, a, b)
+    const { witness } = this.parts
+    const waiting = task?.waitsFor
+    let wrong: string | undefined
+    if (!task) wrong = `${nameOf(operation, target)} is started outside of every task: a promise was not awaited`
+    else wrong = witness?.starts(task, operation, target)
+    if (wrong === undefined && task && waiting) wrong = `task ${task.name} starts ${nameOf(operation, target)} while its ${waiting.kind} ${waiting.object} is pending: an await is missing`
+    if (wrong === undefined) return undefined
+    this.fail(missingAwait(task, wrong, witness))
+    return NEVER
   }
 
   /** Performs an operation of setup or check, beside which nothing runs. */
@@ -260,48 +248,20 @@ export abstract class Execution implements Scheduler {
         const result = operation.perform(target, a, b)
         if (result !== AGAIN) return this.settled(result, false)
       }
-      throw new TypeError(`setup and check run alone and cannot wait, as ${operation.kind} ${objectOf(operation, target)} would`)
+      throw new TypeError(`setup and check run alone and cannot wait, as ${nameOf(operation, target)} would`)
     } catch (error) {
       return this.settled(error, true)
     }
   }
 
-  /** Begins a task, or lets one take a step. @returns true when a task was begun or goes on, false when nobody does */
-  protected turn(): boolean {
-    const starting = this.#starting.length > 0 ? this.#starting.shift() : undefined
-    if (starting) {
-      this.#begin(starting)
-      return true
-    }
-    const step = this.made.length
-    const situation = this.#situation
-    this.#findEnabled(situation)
-    if (situation.count === 0) this.#over()
-    else if (step >= this.#maxSteps) {
-      this.fail({ code: 'LIVELOCK', message: `LIVELOCK  no end after ${this.#maxSteps} steps: ${LIVELOCK}`, task: this.running?.name, error: undefined })
-    } else {
-      const chosen = this.#choose(step)
-      if (chosen < 0) this.end({ end: 'abandoned', blocked: this.#waiting() })
-      else {
-        const task = this.#enabledTask(situation, chosen)
-        if (task?.operation && task.target) return this.#take(task, task.operation, task.target, step)
-        this.fail(nondeterminism(undefined, `task ${chosen} can take no step at step ${step}, as it could in another execution with the same choices`))
-      }
-    }
-    return false
-  }
-
-  #choose(step: number): number {
-    const recorder = this.#recorder
-    if (recorder?.repeating) return (recorder.trace.events[step] as Event).task
-    if (step < this.#given.length) return taskOf(this.#given[step] as Choice)
-    const situation = this.#situation
-    situation.step = step
-    return this.#director.choose(situation)
+  /** Some task was spawned and has not begun. */
+  protected get unbegun(): boolean {
+    return this.#begun < this.#spawned.length
   }
 
   /** The next task that was spawned runs up to its first operation. That is no event: if what it does there mattered to others, it would be a reported race. */
-  #begin(task: ExploredTask): void {
+  protected beginNext(): void {
+    const task = this.#spawned[this.#begun++] as ExploredTask
     const live = this.#live
     let at = live.length
     for (; at > 0 && (live[at - 1] as ExploredTask).id > task.id; at--) live[at] = live[at - 1] as ExploredTask
@@ -310,82 +270,103 @@ export abstract class Execution implements Scheduler {
     this.begin(task)
   }
 
-  #enabledTask({ enabled, count }: Situation, chosen: number): ExploredTask | undefined {
-    for (let i = 0; i < count; i++) if (enabled[i] === chosen) return this.#enabled[i]
-    return undefined
+  /** @returns the task that is to take the next step; undefined when nobody does, and the outcome is known */
+  protected pick(): ExploredTask | undefined {
+    const turn = this.#turn
+    const { steps } = this
+    turn.step = steps
+    turn.count = this.#recorder ? this.#noteEnabled(this.#recorder) : this.#findEnabled()
+    if (turn.count === 0 || steps >= this.#maxSteps) return this.#over(turn.count)
+    const chosen = steps < this.#led ? this.#prescribed(steps) : this.#director.choose(turn)
+    const live = this.#live
+    for (let i = 0; i < live.length; i++) {
+      const task = live[i] as ExploredTask
+      if (task.id === chosen + 1 && task.couldRun === true) return task
+    }
+    return this.#cannot(chosen)
   }
 
-  #findEnabled(situation: Mutable<Situation>): void {
-    const { enabled, ways } = situation
-    const recorder = this.#recorder
+  #findEnabled(): number {
+    const { enabled } = this.#turn
     const live = this.#live
     let count = 0
-    for (const task of live) {
-      const { operation, target } = task
-      if (operation === undefined || target === undefined) continue
-      const can = operation.enabled === undefined || operation.enabled(target, task.a, task.b)
-      if (recorder !== undefined) {
-        if (can && task.couldRun === false) task.enabledBy = recorder.lastEvent
-        task.couldRun = can
-      }
-      if (!can) continue
-      this.#enabled[count] = task
-      ways[count] = operation.ways === undefined ? 1 : operation.ways(target)
-      enabled[count++] = task.id - 1
+    for (let i = 0; i < live.length; i++) {
+      const task = live[i] as ExploredTask
+      const { operation } = task
+      const can = operation !== undefined && (operation.enabled === undefined || operation.enabled(task.target as Target, task.a, task.b))
+      task.couldRun = can
+      if (can) enabled[count++] = task.id - 1
     }
-    situation.count = count
+    return count
   }
 
-  /** Performs the operation that `task` waits with. @returns true when it goes on */
-  #take(task: ExploredTask, operation: Operation, target: Target, step: number): boolean {
-    const recorder = this.#recorder
-    const races = this.#races
-    const { a, b } = task
+  /** Finds who can take a step, and notes who could not, and what has changed that. */
+  #noteEnabled(recorder: Recorder): number {
+    const { enabled } = this.#turn
+    let count = 0
+    for (const task of this.#live) {
+      const { operation, target, a, b } = task
+      const can = operation !== undefined && target !== undefined && (operation.enabled?.(target, a, b) ?? true)
+      if (can && task.couldRun === false) task.enabledBy = recorder.lastEvent
+      task.couldRun = operation && can
+      if (can) enabled[count++] = task.id - 1
+    }
+    return count
+  }
+
+  #prescribed(step: number): number {
+    const { recorder, choices } = this.parts
+    return recorder?.repeating ? (recorder.trace.events[step] as Event).task : taskOf(choices[step] as Choice)
+  }
+
+  /** `task` performs the operation that it waits with, and is {@link running} if it goes on. @returns what it goes on with, see {@link threw} */
+  protected take(task: ExploredTask): unknown {
+    const { target, a, b } = task
+    const operation = task.operation as Operation
+    const step = this.steps
+    const ways = operation.ways === undefined ? 0 : operation.ways(target as Target)
+    const way = ways < 2 ? 0 : this.#way(ways, step)
     this.running = task
-    const ways = operation.ways === undefined ? 0 : operation.ways(target)
-    const way = this.#way(ways, step)
-    recorder?.begin(task, operation, target)
-    races?.performs(task.id, operation, target, a)
-    task.operation = undefined
+    this.#recorder?.begin(task, operation, target as Target)
+    this.#races?.performs(task.id, operation, target as Target, a)
     let value: unknown
-    let threw = false
-    this.#performing = operation
-    this.#performingOn = target
+    this.threw = false
+    this.#performing = true
     try {
-      value = operation.perform(target, a, b, way)
+      value = operation.perform(target as Target, a, b, way)
     } catch (error) {
       value = error
-      threw = true
+      this.threw = true
     }
-    this.#performing = undefined
-    this.made.push(choiceOf(task.id - 1, way))
-    this.#situation.last = task.id - 1
-    const clash = races?.end()
-    const failure = recorder?.end(task, operation, target, way, ways) ?? (clash && this.#race(task, 'a marked access', clash))
+    this.#performing = false
+    this.#made[step] = choiceOf(task.id - 1, way)
+    this.steps = step + 1
+    this.#turn.last = task.id - 1
+    // Compared with an imported constant, a value of any type is what V8 has to call for.
+    if (typeof value === 'symbol' && value === AGAIN) this.running = undefined
+    else task.operation = undefined
+    const clash = this.#races?.end()
+    if (this.#recorder !== undefined || clash !== undefined) this.#judge(task, operation, target as Target, way, ways, clash)
+    return value
+  }
+
+  /** Fails when what was performed is wrong by itself, or for the race that it is part of. */
+  #judge(task: ExploredTask, operation: Operation, target: Target, way: number, ways: number, clash: Clash | undefined): void {
+    const failure = this.#recorder?.end(task, operation, target, way, ways) ?? (clash && race(task, 'a marked access', clash, this.parts.taskIds.names))
+    task.couldRun = undefined
+    task.enabledBy = undefined
     if (failure) this.fail(failure)
-    else if (value !== AGAIN) {
-      this.resume(task, value, threw)
-      return true
-    } else {
-      task.operation = operation
-      task.couldRun = undefined
-      task.enabledBy = undefined
-      this.running = undefined
-    }
-    return false
   }
 
   #way(ways: number, step: number): number {
-    if (ways < 2) return 0
-    const recorder = this.#recorder
+    const { recorder, choices, director } = this.parts
     if (recorder?.repeating) return (recorder.trace.events[step] as Event).way
-    if (step < this.#given.length) return wayOf(this.#given[step] as Choice)
-    return this.#director.way(step, ways)
+    return step < choices.length ? wayOf(choices[step] as Choice) : director.way(step, ways)
   }
 
   /** The body of `task` has ended. */
   protected exit(task: ExploredTask, error: unknown, threw: boolean): void {
-    if (!this.#exploring) return
+    if (this.#phase !== TASKS) return
     if (threw) {
       if (!(error instanceof AssumptionFailed)) {
         this.fail(failureOf(error, task.name))
@@ -393,24 +374,23 @@ export abstract class Execution implements Scheduler {
       }
       this.#assumed = true
     }
-    const waiting = task.waitsFor
-    if (waiting || task.open > 0) {
-      const left = waiting ? `its ${waiting.kind} ${waiting.object} is pending` : 'a function that it called has not ended, or has thrown, and was not awaited'
-      this.fail({ code: 'MISSING_AWAIT', message: `MISSING_AWAIT  task ${task.name} ends while ${left}`, task: task.name, error: undefined, site: waiting && this.witness?.started?.(task) })
+    const left = unfinished(task, this.parts.witness)
+    if (left) {
+      this.fail(left)
       return
     }
     task.finished = true
     const live = this.#live
     for (let at = live.indexOf(task) + 1; at < live.length; at++) live[at - 1] = live[at] as ExploredTask
     live.pop()
-    this.#finished.push(task)
-    this.#trace('sched:exit', task)
+    if (task.held.length > 0) (this.#leaks ??= []).push(task)
+    this.#trace?.('sched:exit', task)
     this.running = undefined
   }
 
   /** What the tasks that can take no step would do next. */
   #waiting(): Event[] {
-    const recorder = this.#recorder
+    const { recorder } = this.parts
     if (!recorder) return []
     return this.#live.flatMap((task) => {
       const { operation, target, couldRun } = task
@@ -420,19 +400,26 @@ export abstract class Execution implements Scheduler {
     })
   }
 
-  /** No task can take a step. */
-  #over(): void {
+  /** `chosen` can take no step. */
+  #cannot(chosen: number): undefined {
+    if (chosen < 0) this.end({ end: 'abandoned', blocked: this.#waiting() })
+    else this.fail(nondeterminism(undefined, `task ${chosen} can take no step at step ${this.steps}, as it could in another execution with the same choices`))
+  }
+
+  /** No task can take a step, or they take no end of them. */
+  #over(enabled: number): undefined {
+    if (enabled > 0) {
+      this.fail(livelock(this.running, this.steps))
+      return
+    }
+    const live = this.#live
+    const leaks = this.#leaks ?? []
+    const [holder] = leaks
     this.running = undefined
     const blocked = this.#waiting()
     if (this.#assumed) this.end({ end: 'assumed', blocked })
-    else if (this.#live.length > 0) this.end({ end: 'failed', failure: stalemate(this.#live, [...this.#live, ...this.#finished]), blocked })
-    else {
-      const holder = this.#finished.find((task) => task.held.length > 0)
-      if (!holder) this.end({ end: 'passed', blocked })
-      else {
-        const message = `LEAK  task ${holder.name} has ended and holds ${holder.held.map((lock) => lock.lockClass).join(', ')}`
-        this.end({ end: 'failed', failure: { code: 'LEAK', message, task: holder.name, error: undefined }, blocked })
-      }
-    }
+    else if (live.length > 0) this.end({ end: 'failed', failure: stalemate(live, [...live, ...leaks]), blocked })
+    else if (holder) this.end({ end: 'failed', failure: leak(holder), blocked })
+    else this.end({ end: 'passed', blocked })
   }
 }

@@ -1,7 +1,7 @@
 import type { Outcome } from './director.ts'
 import { Execution } from './execution.ts'
 import type { ExploredTask } from './explored-task.ts'
-import type { Frames, Machine } from './frames.ts'
+import type { Frames, Machine, Slot } from './frames.ts'
 
 const RUNNING = 0
 const DONE = 1
@@ -56,14 +56,26 @@ const TICKET = new Ticket()
 export class FrameExecution extends Execution implements Machine {
   /** A task's body is not compiled. */
   uncompiled = false
+  /** Compiled functions that were called, up to where they have to wait, and have not returned to their callers. */
+  #calls = 0
+  /** Who is to take the next step, when that was decided where the last task came to wait. */
+  #picked: ExploredTask | undefined = undefined
 
   /** Runs all tasks that were spawned, and those that they spawn, to their end or to a failure. */
   runTasks(): Outcome {
     this.tasksRun()
-    for (;;) {
-      if (this.outcome) return this.outcome
-      this.turn()
+    while (this.outcome === undefined) {
+      if (this.unbegun) {
+        this.beginNext()
+        continue
+      }
+      const task = this.#picked ?? this.pick()
+      this.#picked = undefined
+      if (task === undefined) continue
+      const value = this.take(task)
+      if (this.running !== undefined) this.#resume(task, value, this.threw)
     }
+    return this.outcome
   }
 
   /** What setup or check returned: the value behind it, or undefined for a promise, which is not compiled. */
@@ -86,8 +98,61 @@ export class FrameExecution extends Execution implements Machine {
       return this.#failed(error) // the default of a parameter has thrown
     }
     const frame = new Frame(generator, this.current)
+    this.#calls++
     this.#drive(frame, undefined, false)
+    this.#calls--
     return frame
+  }
+
+  awaits(value: unknown, slot: Slot): boolean {
+    if (value === TICKET && this.outcome === undefined) {
+      const task = this.running
+      if (task?.operation === undefined) slot.value = undefined
+      else if (!this.#goesOn(task, slot)) {
+        slot.value = TICKET
+        return false
+      } else if (this.threw) throw slot.value
+      return true
+    }
+    if (value instanceof Frame && this.outcome === undefined) return this.#ends(value, slot)
+    slot.value = value
+    return this.outcome === undefined && !isThenable(value)
+  }
+
+  /** The running task awaits `frame`, and goes on in it as far as it can without another task in between. @returns true when that was to its end */
+  #ends(frame: Frame, slot: Slot): boolean {
+    while (frame.state === RUNNING) {
+      const task = this.running
+      if (task?.operation === undefined || !this.#goesOn(task, slot)) {
+        slot.value = frame
+        return false
+      }
+      this.#resume(task, slot.value, this.threw)
+    }
+    frame.close()
+    if (frame.state === FAILED) throw frame.value
+    slot.value = frame.value
+    return true
+  }
+
+  /**
+   * The running task waits with its operation. If it is the one that takes the next step it goes on where it is, which is cheaper by far than to suspend it. Not if a
+   * compiled function waits that was called and whose caller has not awaited it: the caller goes on before the step is taken.
+   */
+  #goesOn(task: ExploredTask, slot: Slot): boolean {
+    if (this.#calls > 0 || this.#picked !== undefined || this.unbegun) return false
+    while (this.outcome === undefined) {
+      const next = this.pick()
+      if (next !== task) {
+        this.#picked = next
+        return false
+      }
+      const value = this.take(task)
+      if (this.running === undefined) continue
+      slot.value = value
+      return true
+    }
+    return false
   }
 
   protected override begin(task: ExploredTask): void {
@@ -110,7 +175,7 @@ export class FrameExecution extends Execution implements Machine {
     }
   }
 
-  protected override resume(task: ExploredTask, value: unknown, threw: boolean): void {
+  #resume(task: ExploredTask, value: unknown, threw: boolean): void {
     const { frame } = task
     if (frame) {
       task.frame = undefined
@@ -146,7 +211,7 @@ export class FrameExecution extends Execution implements Machine {
       let done: boolean | undefined = true
       if (!current.returning) {
         try {
-          const result = failed ? current.generator.throw(value) : current.generator.next(value)
+          const result = failed ? THROW.call(current.generator, value) : NEXT.call(current.generator, value)
           failed = false
           done = result.done
           value = result.value
@@ -204,6 +269,11 @@ export class FrameExecution extends Execution implements Machine {
 const NOTHING = (function* (): Generator<unknown, undefined> {
   yield undefined
 })()
+
+type Resume = (this: Generator<unknown, unknown>, value: unknown) => IteratorResult<unknown, unknown>
+
+/** Each compiled function has generators of a class of its own, so looking for their `next` would be the dearest part of a step. */
+const { next: NEXT, throw: THROW } = Object.getPrototypeOf(Object.getPrototypeOf(NOTHING)) as { readonly next: Resume; readonly throw: Resume }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'

@@ -11,11 +11,23 @@ export type Frames = (this: unknown, ...args: never[]) => Generator<unknown, unk
 export interface Machine {
   /** A compiled async function was called, with `self` as its `this`. @returns what the caller gets in place of the promise */
   start(make: Frames, self: unknown, args: ArrayLike<unknown>): unknown
+  /**
+   * It awaits `value`. @returns true when it goes on at once, with what came of it in {@link Slot.value}; false when it is to yield `value`. Throws what is thrown at the await.
+   */
+  awaits(value: unknown, slot: Slot): boolean
+}
+
+/** Where compiled code finds what it is to go on with, or to yield: until it runs on, nobody else is given anything. */
+export interface Slot {
+  value: unknown
 }
 
 /** The state is the program's and not this module's: bundlers and module runners load a file twice, and all copies must serve the same machine. */
-const SHARED = Symbol.for('@mmu-notifier/explore/frames.v1')
-const shared = ((globalThis as Record<symbol, unknown>)[SHARED] ??= { machine: undefined }) as { machine: Machine | undefined }
+const SHARED = Symbol.for('@mmu-notifier/explore/frames.v2')
+const shared = ((globalThis as Record<symbol, unknown>)[SHARED] ??= { machine: undefined, value: undefined }) as Slot & { machine: Machine | undefined }
+
+/** `await x` is compiled to `now(x) ? slot.value : yield slot.value`. */
+export const slot: Slot = shared
 
 /** What the generators of closures inherit from, all of them: V8 makes a new one for each closure else, which is the dearest part of its call. */
 const FRAMES = Object.create(Object.getPrototypeOf(CALL.prototype as object) as object) as object
@@ -33,6 +45,14 @@ export function setMachine(machine: Machine | undefined): Machine | undefined {
 export function run(make: Frames, self: unknown, args: ArrayLike<unknown>): unknown {
   const { machine } = shared
   return machine === undefined ? promise(make, self, args) : machine.start(make, self, args)
+}
+
+/** Compiled code awaits `value`, see {@link slot}. */
+export function now(value: unknown): boolean {
+  const { machine } = shared
+  if (machine !== undefined) return machine.awaits(value, shared)
+  shared.value = value
+  return false
 }
 
 /** A compiled async function expression or method of an object literal: its `this` is the caller's. */

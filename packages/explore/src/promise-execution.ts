@@ -9,12 +9,11 @@ const DONE = Promise.resolve()
  */
 export class PromiseExecution extends Execution {
   #resolve: ((outcome: Outcome) => void) | undefined
-  #task: ExploredTask | undefined
   readonly #dispatch = (): void => { this.#next() }
   readonly #capture = (resolve: (value: unknown) => void, reject: (error: unknown) => void): void => {
-    if (!this.#task) return
-    this.#task.resolve = resolve
-    this.#task.reject = reject
+    const task = this.running as ExploredTask
+    task.resolve = resolve
+    task.reject = reject
   }
 
   /** Runs all tasks that were spawned, and those that they spawn, to their end or to a failure. */
@@ -39,8 +38,7 @@ export class PromiseExecution extends Execution {
     this.#resolve = undefined
   }
 
-  protected override suspend(task: ExploredTask): Promise<unknown> {
-    this.#task = task
+  protected override suspend(): Promise<unknown> {
     const done = new Promise(this.#capture)
     // Not at once: what the task still does up to its await is done in its own name.
     void DONE.then(this.#dispatch)
@@ -53,15 +51,11 @@ export class PromiseExecution extends Execution {
 
   protected override begin(task: ExploredTask): void {
     const body = async (): Promise<void> => task.body()
-    ;(this.witness ? this.witness.enter(task, body) : body()).then(
+    const { witness } = this.parts
+    ;(witness ? witness.enter(task, body) : body()).then(
       () => { this.#exit(task, undefined, false) },
       (error: unknown) => { this.#exit(task, error, true) },
     )
-  }
-
-  protected override resume({ resolve, reject }: ExploredTask, value: unknown, threw: boolean): void {
-    if (threw) reject?.(value)
-    else resolve?.(value)
   }
 
   #exit(task: ExploredTask, error: unknown, threw: boolean): void {
@@ -71,6 +65,18 @@ export class PromiseExecution extends Execution {
 
   /** Hands control to the next task. */
   #next(): void {
-    while (!this.outcome && !this.turn());
+    while (this.outcome === undefined) {
+      if (this.unbegun) {
+        this.beginNext()
+        return
+      }
+      const task = this.pick()
+      if (task === undefined) return
+      const value = this.take(task)
+      if (this.running === undefined) continue
+      if (this.threw) task.reject?.(value)
+      else task.resolve?.(value)
+      return
+    }
   }
 }

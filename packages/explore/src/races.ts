@@ -12,18 +12,13 @@ export interface Clash {
   readonly plain: boolean
 }
 
-// The rows of an object, each with a count for each task. Clocks of all that read it, that held it with others, and that did anything else to it; the last one
-// takes in the other two whenever it grows.
+/** How an event acts on an object: beside other reads, beside others that hold it too, or alone. */
 const READ = 0
 const SHARED = 1
 const ALONE = 2
-// How many events a task had performed after its last marked read, and its last marked write.
-const MARKED_READ = 3
-const MARKED_WRITE = 4
-// One more than it had performed before its last plain read, and write: the access is ordered before whatever comes after the next one.
-const PLAIN_READ = 5
-const PLAIN_WRITE = 6
-const ROWS = 7
+/** Of an object: it was read, held with others, and accessed plainly, since something was last done to it alone. */
+const PLAIN_READ = 2
+const PLAIN_WRITE = 3
 
 /**
  * The race check: a plain access (`Cell.value`, outside of an operation) must be ordered by happens-before against every conflicting access, plain or
@@ -31,47 +26,73 @@ const ROWS = 7
  *
  * Happens-before is that of `Trace`, kept for tasks and objects in place of events: events on one object are ordered but for two reads, and two that hold it with
  * others. An engine uses one check for all its executions.
+ *
+ * An event is a task, its count and a row: `row[u]` is how many events of task u happened before it, for every other task u. Whoever has seen the event's count has seen
+ * all that came before it, so nothing has to be joined then (as in FastTrack, by Flanagan and Freund, PLDI 2009), and a task gets a new row only with something new in it.
  */
 export class RaceCheck {
   #width = 4
-  #tasks = new Int32Array(4 * 4)
-  #objects = new Int32Array(8 * ROWS * 4)
+  /** Rows never change; the first one is all zeros. */
+  #rows = new Int32Array(64 * 4)
+  #rowCount = 1
+  /** By task: how many events it has performed, and its row. */
+  #counts = new Int32Array(4)
+  #rowOf = new Int32Array(4)
+  /** By object: the task, count and row of the last event that acted on it alone; no such event while the count is 0. */
+  #alone = new Int32Array(3 * 8)
+  /** By object, how (read, shared) and task: count and row of the last such event. */
+  #beside = new Int32Array(8 * 2 * 4 * 2)
+  /**
+   * By object, whether it was a write, and task: one more than the task had performed before its last plain access. So that is ordered before whatever comes after the
+   * task's next event.
+   */
+  #plain = new Int32Array(8 * 2 * 4)
+  /** By object: which of the four above, as bits, hold something. */
+  #held = new Uint8Array(8)
+  /** The operation that is being performed: whose, whether its task has got a row of its own, what it touches, and how. */
   #task = 0
-  /** What the operation that is being performed touches, and in which of the first three rows that counts. */
-  readonly #touched: Target[] = []
+  #learned = false
+  readonly #touched: number[] = []
   readonly #how: number[] = []
-  #count = 0
-  /** By object: the rows that hold something, as bits; of the first two, something that the third does not. */
-  #rows = new Uint8Array(8)
+  #touches = 0
+  /** By object. */
+  readonly #targets: Target[] = []
 
   /** A new execution begins. */
   reset(): void {
-    this.#tasks.fill(0)
-    this.#objects.fill(0)
-    this.#rows.fill(0)
-    this.#count = 0
+    this.#rowCount = 1
+    this.#counts.fill(0)
+    this.#rowOf.fill(0)
+    this.#alone.fill(0)
+    this.#held.fill(0)
+    this.#touches = 0
   }
 
   /** Task `id` is made, by `maker`. */
   spawned(id: number, maker: number): void {
     if (id >= this.#width) this.#widen(Math.max(id + 1, 2 * this.#width))
-    const width = this.#width
     this.#passes(maker)
-    this.#tasks.copyWithin(id * width, maker * width, (maker + 1) * width)
+    const row = this.#copy(this.#rowOf[maker] as number)
+    this.#rows[row * this.#width + maker] = this.#counts[maker] as number
+    this.#rowOf[id] = row
   }
 
   /** What `task` has done so far, plain accesses after its last operation included, happens before what comes of this moment. */
   #passes(task: number): void {
-    const at = task * this.#width + task
-    this.#tasks[at] = (this.#tasks[at] as number) + 1
+    this.#counts[task] = (this.#counts[task] as number) + 1
   }
 
-  created({ id }: Target): void {
-    if (id < this.#rows.length) return
-    const rows = new Uint8Array(2 * (id + 1))
-    rows.set(this.#rows)
-    this.#rows = rows
-    this.#objects = spread(this.#objects, this.#width, this.#width, rows.length * ROWS * this.#width)
+  created(target: Target): void {
+    const { id } = target
+    this.#targets[id] = target
+    if (id < this.#held.length) return
+    const length = 2 * (id + 1)
+    const held = new Uint8Array(length)
+    held.set(this.#held)
+    this.#held = held
+    this.#alone = spread(this.#alone, 3, 3, length)
+    this.#beside = spread(this.#beside, 4 * this.#width, 4 * this.#width, length)
+    this.#plain = spread(this.#plain, 2 * this.#width, 2 * this.#width, length)
   }
 
   /** Task `id` is about to perform an operation, of which so much is known before. */
@@ -84,97 +105,165 @@ export class RaceCheck {
   /** Task `id` begins an operation. */
   begin(id: number): void {
     this.#task = id
-    this.#count = 0
+    this.#learned = false
+    this.#touches = 0
   }
 
   /** It is the end of task `joined` that it waited for. */
   joins(joined: number): void {
-    const width = this.#width
     this.#passes(joined)
-    join(this.#tasks, this.#task * width, this.#tasks, joined * width, width)
+    this.#learn(joined, this.#counts[joined] as number, this.#rowOf[joined] as number)
   }
 
   /** The operation acts on `target`. */
   touch(target: Target, access: Exclude<Access, 'none'>): void {
     const how = access === 'read' ? READ : access === 'acquireShared' || access === 'releaseShared' ? SHARED : ALONE
-    const width = this.#width
-    const clock = this.#task * width
-    const rows = target.id * ROWS * width
-    const held = this.#rows[target.id] as number
-    for (let row = READ; row <= ALONE; row++) {
-      if ((held & (1 << row)) !== 0 && (row !== how || row === ALONE)) join(this.#tasks, clock, this.#objects, rows + row * width, width)
-    }
-    this.#touched[this.#count] = target
-    this.#how[this.#count] = how
-    this.#count++
+    const { id } = target
+    const alone = this.#alone
+    const count = alone[3 * id + 1] as number
+    if (count > 0) this.#learn(alone[3 * id] as number, count, alone[3 * id + 2] as number)
+    const held = this.#held[id] as number
+    if (how !== READ && (held & (1 << READ)) !== 0) this.#learnAll(id, READ)
+    if (how !== SHARED && (held & (1 << SHARED)) !== 0) this.#learnAll(id, SHARED)
+    this.#touched[this.#touches] = id
+    this.#how[this.#touches] = how
+    this.#touches++
   }
 
   /** The operation was performed. */
   end(): Clash | undefined {
-    const width = this.#width
     const task = this.#task
-    const clock = task * width
-    const tasks = this.#tasks
-    const count = (tasks[clock + task] as number) + 1
-    tasks[clock + task] = count
+    const count = (this.#counts[task] as number) + 1
+    this.#counts[task] = count
+    const row = this.#rowOf[task] as number
     let clash: Clash | undefined
-    for (let i = 0; i < this.#count; i++) {
-      const target = this.#touched[i] as Target
+    for (let i = 0; i < this.#touches; i++) {
+      const id = this.#touched[i] as number
       const how = this.#how[i] as number
-      const rows = target.id * ROWS * width
-      join(this.#objects, rows + how * width, tasks, clock, width)
-      const marked = how === ALONE ? MARKED_WRITE : MARKED_READ
-      this.#objects[rows + marked * width + task] = count
-      const held = this.#rows[target.id] as number
-      this.#rows[target.id] = (how === ALONE ? held & ~((1 << READ) | (1 << SHARED)) : held) | (1 << how) | (1 << marked)
-      if (held >= 1 << PLAIN_READ) clash ??= this.#unordered(target, PLAIN_WRITE, task) ?? (how === ALONE ? this.#unordered(target, PLAIN_READ, task) : undefined)
+      const held = this.#held[id] as number
+      if (how === ALONE) {
+        const alone = this.#alone
+        alone[3 * id] = task
+        alone[3 * id + 1] = count
+        alone[3 * id + 2] = row
+        if (held !== 0) this.#held[id] = held & ~((1 << READ) | (1 << SHARED))
+      } else {
+        const first = (2 * id + how) * 2 * this.#width
+        if ((held & (1 << how)) === 0) this.#beside.fill(0, first, first + 2 * this.#width)
+        this.#beside[first + 2 * task] = count
+        this.#beside[first + 2 * task + 1] = row
+        this.#held[id] = held | (1 << how)
+      }
+      if (held >= 1 << PLAIN_READ) clash ??= this.#unorderedPlain(id, true, task) ?? (how === ALONE ? this.#unorderedPlain(id, false, task) : undefined)
     }
     return clash
   }
 
   /** A plain access by task `task`, between two of its operations. */
-  plain(task: number, target: Target, write: boolean): Clash | undefined {
+  plain(task: number, { id }: Target, write: boolean): Clash | undefined {
     const width = this.#width
-    const row = write ? PLAIN_WRITE : PLAIN_READ
-    this.#rows[target.id] = (this.#rows[target.id] as number) | (1 << row)
-    this.#objects[(target.id * ROWS + row) * width + task] = (this.#tasks[task * width + task] as number) + 1
+    const kind = write ? PLAIN_WRITE : PLAIN_READ
+    const first = (2 * id + (write ? 1 : 0)) * width
+    const held = this.#held[id] as number
+    if ((held & (1 << kind)) === 0) this.#plain.fill(0, first, first + width)
+    this.#held[id] = held | (1 << kind)
+    this.#plain[first + task] = (this.#counts[task] as number) + 1
     return (
-      this.#unordered(target, PLAIN_WRITE, task) ??
-      this.#unordered(target, MARKED_WRITE, task) ??
-      (write ? (this.#unordered(target, PLAIN_READ, task) ?? this.#unordered(target, MARKED_READ, task)) : undefined)
+      this.#unorderedPlain(id, true, task) ??
+      this.#unorderedAlone(id, task) ??
+      (write ? (this.#unorderedPlain(id, false, task) ?? this.#unorderedBeside(id, READ, task) ?? this.#unorderedBeside(id, SHARED, task)) : undefined)
     )
   }
 
-  /** An access of that kind, by another task, that did not happen before what `task` does now. */
-  #unordered(target: Target, row: number, task: number): Clash | undefined {
-    if (((this.#rows[target.id] as number) & (1 << row)) === 0) return undefined
+  /** The task whose operation is being performed comes after an event of `other`. */
+  #learn(other: number, count: number, row: number): void {
+    const task = this.#task
+    if (other === task || this.#seen(task, other) >= count) return
     const width = this.#width
-    const at = (target.id * ROWS + row) * width
-    const clock = task * width
+    if (!this.#learned) {
+      this.#learned = true
+      this.#rowOf[task] = this.#copy(this.#rowOf[task] as number)
+    }
+    const rows = this.#rows
+    const to = (this.#rowOf[task] as number) * width
+    const from = row * width
+    for (let i = 0; i < width; i++) {
+      const known = rows[from + i] as number
+      if (known > (rows[to + i] as number)) rows[to + i] = known
+    }
+    rows[to + other] = count
+  }
+
+  /** It comes after the last event of every task that did that to object `id`. */
+  #learnAll(id: number, how: number): void {
+    const width = this.#width
+    const first = (2 * id + how) * 2 * width
     for (let other = 0; other < width; other++) {
-      if ((this.#objects[at + other] as number) <= (this.#tasks[clock + other] as number) || other === task) continue
-      return { name: target.name, code: target.raceCode ?? 'RACE', other, write: row === MARKED_WRITE || row === PLAIN_WRITE, plain: row >= PLAIN_READ }
+      const count = this.#beside[first + 2 * other] as number
+      if (count > 0) this.#learn(other, count, this.#beside[first + 2 * other + 1] as number)
+    }
+  }
+
+  /** How many events of `other` happened before what `task` does now. */
+  #seen(task: number, other: number): number {
+    return this.#rows[(this.#rowOf[task] as number) * this.#width + other] as number
+  }
+
+  /** The last event that acted on object `id` alone, if it did not happen before what `task` does now; those before it happened before it. */
+  #unorderedAlone(id: number, task: number): Clash | undefined {
+    const at = 3 * id
+    const other = this.#alone[at] as number
+    if (other === task || (this.#alone[at + 1] as number) <= this.#seen(task, other)) return undefined
+    return this.#clash(id, other, true, false)
+  }
+
+  #clash(id: number, other: number, write: boolean, plain: boolean): Clash {
+    const target = this.#targets[id]
+    return { name: target?.name ?? '?', code: target?.raceCode ?? 'RACE', other, write, plain }
+  }
+
+  #unorderedBeside(id: number, how: number, task: number): Clash | undefined {
+    if (((this.#held[id] as number) & (1 << how)) === 0) return undefined
+    const first = (2 * id + how) * 2 * this.#width
+    for (let other = 0; other < this.#width; other++) {
+      if (other !== task && (this.#beside[first + 2 * other] as number) > this.#seen(task, other)) return this.#clash(id, other, false, false)
     }
     return undefined
   }
 
+  #unorderedPlain(id: number, write: boolean, task: number): Clash | undefined {
+    if (((this.#held[id] as number) & (1 << (write ? PLAIN_WRITE : PLAIN_READ))) === 0) return undefined
+    const first = (2 * id + (write ? 1 : 0)) * this.#width
+    for (let other = 0; other < this.#width; other++) {
+      if (other !== task && (this.#plain[first + other] as number) > this.#seen(task, other)) return this.#clash(id, other, write, true)
+    }
+    return undefined
+  }
+
+  /** A new row, like `row`. */
+  #copy(row: number): number {
+    const width = this.#width
+    const made = this.#rowCount++
+    if (this.#rowCount * width > this.#rows.length) this.#rows = spread(this.#rows, width, width, 2 * this.#rowCount)
+    const rows = this.#rows
+    for (let i = 0; i < width; i++) rows[made * width + i] = rows[row * width + i] as number
+    return made
+  }
+
   #widen(width: number): void {
-    this.#tasks = spread(this.#tasks, this.#width, width, width * width)
-    this.#objects = spread(this.#objects, this.#width, width, (this.#objects.length / this.#width) * width)
+    const objects = this.#held.length
+    this.#rows = spread(this.#rows, this.#width, width, this.#rows.length / this.#width)
+    this.#counts = spread(this.#counts, this.#width, width, 1)
+    this.#rowOf = spread(this.#rowOf, this.#width, width, 1)
+    this.#beside = spread(this.#beside, 2 * this.#width, 2 * width, 2 * objects)
+    this.#plain = spread(this.#plain, this.#width, width, 2 * objects)
     this.#width = width
   }
 }
 
-function join(into: Int32Array, to: number, from: Int32Array, at: number, width: number): void {
-  for (let i = 0; i < width; i++) {
-    const count = from[at + i] as number
-    if (count > (into[to + i] as number)) into[to + i] = count
-  }
-}
-
-/** Rows of `width` as rows of `wider`. */
-function spread(from: Int32Array, width: number, wider: number, length: number): Int32Array<ArrayBuffer> {
-  const to = new Int32Array(length)
+/** Rows of `width` as so many rows of `wider`. */
+function spread(from: Int32Array, width: number, wider: number, rows: number): Int32Array<ArrayBuffer> {
+  const to = new Int32Array(rows * wider)
   for (let row = 0; row * width < from.length; row++) to.set(from.subarray(row * width, (row + 1) * width), row * wider)
   return to
 }

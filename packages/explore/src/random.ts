@@ -1,10 +1,11 @@
 /** Numbers that look random, the same ones for the same seed: mulberry32 (Tommy Ettinger, public domain). */
 export class Random {
-  #state: number
+  /** A typed array, so that it is no boxed double. */
+  readonly #state = new Int32Array(1)
 
   /** @param seed any integer */
   constructor(seed: number) {
-    this.#state = seed | 0
+    this.#state[0] = seed
   }
 
   /** 0 <= x < 1 */
@@ -18,8 +19,9 @@ export class Random {
   }
 
   #word(): number {
-    this.#state = (this.#state + 0x6d2b79f5) | 0
-    let t = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state)
+    const state = ((this.#state[0] as number) + 0x6d2b79f5) | 0
+    this.#state[0] = state
+    let t = Math.imul(state ^ (state >>> 15), 1 | state)
     t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
     return (t ^ (t >>> 14)) >>> 0
   }

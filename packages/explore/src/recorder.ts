@@ -1,5 +1,6 @@
 import { objectOf, type Operation, type Target } from '@mmu-notifier/kernel'
 import { MODE } from './access.ts'
+import { nondeterminism } from './complaints.ts'
 import type { Director } from './director.ts'
 import type { Event } from './event.ts'
 import type { EventTable } from './event-table.ts'
@@ -159,9 +160,4 @@ export class Recorder {
     if (this.#targets[id] !== target) throw new TypeError('an explored task uses a primitive that this execution did not make: make it in setup')
     return id
   }
-}
-
-export function nondeterminism(task: ExploredTask | undefined, what: string): Failure {
-  const message = `NONDETERMINISM  ${task ? `task ${task.name} ` : ''}${what}: something but the scheduler decides what it does`
-  return { code: 'NONDETERMINISM', message, task: task?.name, error: undefined }
 }

@@ -11,7 +11,7 @@ export interface Module {
   readonly tokens: readonly Token[]
   readonly names: Names
   /** The name under which the module imports something of the runtime. */
-  readonly runtime: (export_: 'run' | 'fn' | 'arrow' | 'call' | 'named' | 'take') => string
+  readonly runtime: (export_: 'run' | 'now' | 'slot' | 'fn' | 'arrow' | 'call' | 'named' | 'take') => string
   /** What a class gets at its beginning, and the name that it got. */
   readonly classes: Map<ClassNode, { name?: string; head: string[] }>
 }
@@ -30,7 +30,7 @@ export interface Module {
 export function rewrite(module: Module, scope: Scope & { readonly node: FunctionNode }): void {
   const { node, path } = scope
   const parent = path.at(-1)
-  for (const { node: { start, end, argument }, path } of scope.awaits) rewriteAwait(module, start, argument.start, end, path)
+  for (const { node: { start, end }, path } of scope.awaits) rewriteAwait(module, start, end, path)
   if (node.type === 'FunctionDeclaration') declaration(module, node)
   else if (node.type === 'ArrowFunctionExpression') (scope.awaits.length > 0 ? arrow : call)(module, node, scope)
   else if (parent?.type === 'MethodDefinition') method(module, parent, scope.uses.has('super'), path.at(-3) as ClassNode)
@@ -38,15 +38,10 @@ export function rewrite(module: Module, scope: Scope & { readonly node: Function
   else expression(module, node, scope)
 }
 
-/** `await x` becomes `(yield x)`; a statement of its own needs no parentheses. */
-function rewriteAwait({ text }: Module, start: number, argument: number, end: number, path: Path): void {
-  const statement = path.at(-1)
-  const alone = statement?.type === 'ExpressionStatement' && statement.expression.start === start && statement.expression.end === end
-  // A line break after yield would end it.
-  const broken = /[\n\r\u2028\u2029]/.test(text.original.slice(start, argument))
-  const first = startsStatement(start, path) && !alone
-  text.update(start, start + 'await'.length, `${first ? ';' : ''}${alone ? '' : '('}yield${broken ? '(' : ''}`)
-  text.appendLeft(end, `${broken ? ')' : ''}${alone ? '' : ')'}`)
+/** `await x` becomes `(now(x) ? slot.value : yield slot.value)`. */
+function rewriteAwait({ text, runtime }: Module, start: number, end: number, path: Path): void {
+  text.update(start, start + 'await'.length, `${startsStatement(start, path) ? ';' : ''}(${runtime('now')}(`)
+  text.appendLeft(end, `) ? ${runtime('slot')}.value : yield ${runtime('slot')}.value)`)
 }
 
 /** A statement that begins with a parenthesis would go on with the one before, where that has no semicolon. */

@@ -84,7 +84,7 @@ export class Session {
 
   #note(engine: Engine, outcome: Outcome): Outcome {
     if (outcome.end === 'assumed') this.dropped++
-    this.longest = Math.max(this.longest, engine.choices.length)
+    this.longest = Math.max(this.longest, engine.steps)
     if (engine.lockOrder.size > this.#edges) {
       this.#edges = engine.lockOrder.size
       if (!outcome.failure) this.taught.push(chosen(engine))

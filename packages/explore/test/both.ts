@@ -2,7 +2,7 @@ import * as frames from '../src/frames.ts'
 import { compile } from '../src/compile.ts'
 
 /** A module that hands on the runtime of the test's process: code that is imported from a `data:` URL can import no TypeScript. */
-const RUNTIME = 'data:text/javascript,export const { run, fn, arrow, call, named, take } = globalThis[Symbol.for("test.frames")]'
+const RUNTIME = 'data:text/javascript,export const { run, now, slot, fn, arrow, call, named, take } = globalThis[Symbol.for("test.frames")]'
 ;(globalThis as Record<symbol, unknown>)[Symbol.for('test.frames')] = frames
 
 /** What a program is given: it says what happened. */

@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from 'vitest'
-import { run, setMachine, type Frames, type Machine } from '../src/frames.ts'
+import { run, setMachine, type Frames, type Machine, type Slot } from '../src/frames.ts'
 import { compiledText, load } from './both.ts'
 
 afterEach(() => { setMachine(undefined) })
@@ -14,6 +14,11 @@ class Eager implements Machine {
     let step = frame.next()
     while (!step.done) step = frame.next(step.value)
     return step.value
+  }
+
+  awaits(value: unknown, slot: Slot): boolean {
+    slot.value = value
+    return typeof value !== 'number'
   }
 }
 

@@ -45,7 +45,7 @@ export class KernelCompletion implements Completion, Target {
 
   wait(): Promise<void> {
     try {
-      this.lockdep.mightSleep(this.scheduler.current, `wait ${this.name}`)
+      this.lockdep.mightSleep(this.scheduler.current, 'wait', this.name)
     } catch (error) {
       return this.scheduler.failed(error)
     }

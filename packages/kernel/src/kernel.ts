@@ -91,7 +91,9 @@ export function createKernel(options: KernelOptions = {}): Kernel {
   const { lockOrder = new LockOrder() } = options
   const lockdep = new Lockdep(lockOrder || undefined)
   const parts: SchedulerParts = {
-    trace: (name, task) => { tracer.emit(name, [task]) },
+    trace: (name, task) => {
+      if (tracer.listens) tracer.emit(name, [task])
+    },
   }
   const scheduler = options.scheduler?.(parts) ?? new RunToBlock(parts, options.preemption)
   return new ScheduledKernel(scheduler, lockdep, tracer)
@@ -101,13 +103,13 @@ class ScheduledKernel implements Kernel {
   readonly #scheduler: Scheduler
   readonly #lockdep: Lockdep
   readonly #tracer: Tracer
-  readonly #fsReclaim: LockMap
+  /** Made when it is asked for: most kernels never allocate. */
+  #reclaimMap: LockMap | undefined
 
   constructor(scheduler: Scheduler, lockdep: Lockdep, tracer: Tracer) {
     this.#scheduler = scheduler
     this.#lockdep = lockdep
     this.#tracer = tracer
-    this.#fsReclaim = new LockMap(scheduler, lockdep, FS_RECLAIM)
   }
 
   get current(): Task {
@@ -220,6 +222,10 @@ class ScheduledKernel implements Kernel {
 
   on(name: string, listener: (...args: never[]) => void): () => void {
     return this.#tracer.on(name, listener)
+  }
+
+  get #fsReclaim(): LockMap {
+    return (this.#reclaimMap ??= new LockMap(this.#scheduler, this.#lockdep, FS_RECLAIM))
   }
 
   #made<P extends Target>(primitive: P): P {

@@ -30,7 +30,7 @@ export abstract class Lock implements HeldLock, Target {
     const task = this.scheduler.current
     if (task.held.length > 0) {
       try {
-        if (!hold.spins && !how?.tryLock) this.lockdep.mightSleep(task, `${operation.kind} ${this.lockClass}`)
+        if (!hold.spins && !how?.tryLock) this.lockdep.mightSleep(task, operation.kind, this.lockClass)
         this.lockdep.check(task, hold, how)
       } catch (error) {
         return this.scheduler.failed(error)

@@ -62,10 +62,12 @@ export class Lockdep {
     else held.splice(at, 1)
   }
 
-  /** Asserts that `task` may sleep here. Linux: `might_sleep()`. */
-  mightSleep(task: Task, what: string): void {
-    const spin = task.held.find((lock) => lock.spins)
-    if (spin) this.fail(task, `sleeps in ${what} while it holds the spinlock ${spin.lockClass}`)
+  /**
+   * Asserts that `task` may sleep here. Linux: `might_sleep()`.
+   * @param on the name of what it sleeps on, if it has one
+   */
+  mightSleep(task: Task, what: string, on?: string): void {
+    for (const { spins, lockClass } of task.held) if (spins) this.fail(task, `sleeps in ${what}${on === undefined ? '' : ` ${on}`} while it holds the spinlock ${lockClass}`)
   }
 
   /** Asserts that `task` holds `lock`. Linux: `lockdep_assert_held()`. */

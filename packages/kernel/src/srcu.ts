@@ -63,7 +63,7 @@ export class KernelSrcu implements Srcu, Target {
 
   async synchronize(): Promise<void> {
     const task = this.scheduler.current
-    this.lockdep.mightSleep(task, `synchronize ${this.name}`)
+    this.lockdep.mightSleep(task, 'synchronize', this.name)
     this.lockdep.check(task, this.#writer)
     for (const section of await this.scheduler.step(SNAPSHOT, this, undefined, undefined)) await this.scheduler.step(WAIT_OUT, section, undefined, undefined)
   }

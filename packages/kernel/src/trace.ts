@@ -25,6 +25,11 @@ export class Tracer {
   /** Made for the first listener. */
   #listeners: Map<string, Listener[]> | undefined
 
+  /** Somebody has listened: without, there is no need to {@link emit}. */
+  get listens(): boolean {
+    return this.#listeners !== undefined
+  }
+
   /** Calls the listeners of `name`, in the order in which they subscribed, in the context of the emitting task. */
   emit(name: string, args: readonly unknown[]): void {
     const listeners = this.#listeners?.get(name)

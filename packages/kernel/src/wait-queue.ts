@@ -42,7 +42,7 @@ export class KernelWaitQueue implements WaitQueue, Target {
   until(predicate: () => boolean): Promise<void> {
     const task = this.scheduler.current
     try {
-      this.lockdep.mightSleep(task, `wait ${this.name}`)
+      this.lockdep.mightSleep(task, 'wait', this.name)
     } catch (error) {
       return this.scheduler.failed(error)
     }
@@ -58,7 +58,7 @@ export class KernelWaitQueue implements WaitQueue, Target {
   }
 }
 
-const UNTIL: Operation<KernelWaitQueue, () => boolean, Sleeper, void> = {
+const UNTIL: Operation<KernelWaitQueue, () => boolean, Sleeper, void> = operation({
   kind: 'wait',
   access: 'read',
   ready: (_queue, predicate) => predicate(),
@@ -69,7 +69,7 @@ const UNTIL: Operation<KernelWaitQueue, () => boolean, Sleeper, void> = {
     queue.sleepers.push(sleeper)
     return AGAIN
   },
-}
+})
 
 const WAKE_ALL: Operation<KernelWaitQueue, undefined, undefined, void> = operation({
   kind: 'wake',

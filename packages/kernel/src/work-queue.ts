@@ -42,7 +42,7 @@ export class KernelWorkQueue implements WorkQueue, Target {
 
   async flush(): Promise<void> {
     const task = this.scheduler.current
-    this.lockdep.mightSleep(task, `flush ${this.name}`)
+    this.lockdep.mightSleep(task, 'flush', this.name)
     this.lockdep.check(task, this.#flusher)
     const last = await this.scheduler.step(FLUSH, this, undefined, undefined)
     if (last) await this.scheduler.step(WAIT_OUT, last, undefined, undefined)
