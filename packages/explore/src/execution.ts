@@ -276,22 +276,20 @@ export abstract class Execution implements Scheduler {
     const { steps } = this
     turn.step = steps
     turn.count = this.#recorder ? this.#noteEnabled(this.#recorder) : this.#findEnabled()
-    if (turn.count === 0 || steps >= this.#maxSteps) return this.#over(turn.count)
-    const chosen = steps < this.#led ? this.#prescribed(steps) : this.#director.choose(turn)
-    const live = this.#live
-    for (let i = 0; i < live.length; i++) {
-      const task = live[i] as ExploredTask
-      if (task.id === chosen + 1 && task.couldRun === true) return task
+    if (turn.count === 0 || steps >= this.#maxSteps) {
+      this.#over(turn.count)
+      return undefined
     }
-    return this.#cannot(chosen)
+    const chosen = steps < this.#led ? this.#prescribed(steps) : this.#director.choose(turn)
+    for (const task of this.#live) if (task.id === chosen + 1 && task.couldRun === true) return task
+    this.#cannot(chosen)
+    return undefined
   }
 
   #findEnabled(): number {
     const { enabled } = this.#turn
-    const live = this.#live
     let count = 0
-    for (let i = 0; i < live.length; i++) {
-      const task = live[i] as ExploredTask
+    for (const task of this.#live) {
       const { operation } = task
       const can = operation !== undefined && (operation.enabled === undefined || operation.enabled(task.target as Target, task.a, task.b))
       task.couldRun = can
