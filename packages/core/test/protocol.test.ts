@@ -134,6 +134,7 @@ describe('references', () => {
     const x = live(p, 0, 4095)
     p.get(x)
     expect(() => p.remove(x)).toThrow('remove of the notifier [0x0, 0xfff]: 1 other references are held')
+    expect([x.phase, x.removal]).toEqual(['live', undefined])
     p.removeDeferred(x)
     expect(() => p.removeDeferred(x)).toThrow('the notifier [0x0, 0xfff] is being removed already')
     p.put(x)

@@ -1,0 +1,90 @@
+import type { IntervalNotifier, InvalidateFinish, InvalidateRange } from '@mmu-notifier/core'
+import type { Scenario } from '@mmu-notifier/explore'
+import type { Memory } from '@mmu-notifier/kernel'
+import { defineClaim, variant, type Claim } from '../claim.ts'
+import { Driver } from '../driver.ts'
+import { stage, type Stage } from '../scenario.ts'
+import type { World } from '../world.ts'
+
+/** Its callbacks use what it hangs on its interval; release frees that. */
+class Removing extends Driver {
+  readonly data: Memory
+
+  constructor(world: World) {
+    super(world)
+    this.data = world.kernel.memory('what the driver hangs on its interval')
+  }
+
+  override invalidate(notifier: IntervalNotifier, range: InvalidateRange, seq: number): Promise<boolean | InvalidateFinish> {
+    this.data.use('invalidate')
+    return super.invalidate(notifier, range, seq)
+  }
+
+  async drop(notifier: IntervalNotifier): Promise<void> {
+    await this.lock.lock()
+    await this.zap(notifier)
+    await notifier.removeDeferred()
+    await this.lock.unlock()
+  }
+
+  override release(notifier: IntervalNotifier): void {
+    void super.release(notifier)
+    this.data.free()
+  }
+}
+
+/** Frees what it hangs on the interval as soon as the call has returned. */
+class FreesData extends Removing {
+  override async drop(notifier: IntervalNotifier): Promise<void> {
+    await super.drop(notifier)
+    this.data.free()
+  }
+
+  override release(): void {
+    // was freed
+  }
+}
+
+/** Frees the notifier itself as soon as the call has returned. */
+class FreesNotifier extends Removing {
+  override async drop(notifier: IntervalNotifier): Promise<void> {
+    await super.drop(notifier)
+    notifier.free()
+  }
+}
+
+function scenario(driver: (world: World) => Removing): Scenario<Stage<Removing>> {
+  return stage<Removing>(
+    {
+      control: ({ driver, x }) => driver.drop(x),
+      munmap: ({ world }) => world.unmap(0),
+      reclaim: ({ world }) => world.reclaim(0),
+    },
+    { driver, before: async ({ driver, x }) => { await driver.fault(x, 0) }, check: ({ world }) => { world.nothingLeft() } },
+  )
+}
+
+/** The same where no invalidation runs; a reader works on another interval. */
+function idle(driver: (world: World) => Removing): Scenario<Stage<Removing>> {
+  return stage<Removing>(
+    {
+      control: ({ driver, x }) => driver.drop(x),
+      device: async ({ driver, notifiers: [, y] }) => { if (y) await driver.fault(y, 1) },
+    },
+    { pages: 2, intervals: [[0, 0], [1, 1]], driver, before: async ({ driver, x }) => { await driver.fault(x, 0) } },
+  )
+}
+
+export const c04: Claim = defineClaim({
+  id: 'C4',
+  title: 'Without a release callback nobody knows when an interval that was removed asynchronously may be freed',
+  source: 'mail',
+  says: `\`removeDeferred\` returns at once, while an invalidation may be walking the tree: it is called for the interval still, reads the place where the walk goes on from it, and takes it out of the tree at the end of the period. So neither the
+notifier nor what hangs on it may be freed before \`release\`, which comes after all of that. When nothing is being invalidated the removal is immediate and a driver that frees on return gets away with it, which is why tests do not find it: they have to remove while something runs.`,
+  variants: [
+    variant('right', 'release frees', 'pass', scenario((world) => new Removing(world))),
+    variant('unseen', 'what hangs on it is freed on return, and nothing is being invalidated', 'pass', idle((world) => new FreesData(world))),
+    variant('a', 'what hangs on it is freed on return', 'UAF', scenario((world) => new FreesData(world))),
+    variant('b', 'the notifier is freed on return', 'UAF', scenario((world) => new FreesNotifier(world))),
+  ],
+})
