@@ -10,7 +10,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   'driver-selftest': ['kernel', 'core', 'mm', 'fake-mmu', 'driver'],
   'driver-nouveau': ['core', 'mm', 'fake-mmu', 'driver'],
   recording: ['kernel', 'core', 'mm'],
-  claims: ['kernel', 'explore', 'core'],
+  claims: ['interval-tree', 'kernel', 'explore', 'core'],
   demo: ['interval-tree', 'kernel', 'explore', 'core', 'mm', 'fake-mmu', 'driver', 'driver-selftest', 'driver-nouveau', 'recording', 'claims'],
 }
 

@@ -1,6 +1,6 @@
 import { findClaim, runClaim } from '@mmu-notifier/claims'
 
-const claim = findClaim('C22')
+const claim = findClaim('MAIN-1')
 if (!claim) throw new Error('no such claim')
 console.log(`${claim.id}: ${claim.title}`)
 for (const { name, expect, verdict, oracle, switches } of await runClaim(claim)) {
