@@ -30,7 +30,7 @@ export const HMM_DMIRROR_PROT_DEV_PRIVATE_LOCAL = 0x20
 /** Faults pages in and stores them, 64 at a time, each by the canonical loop. Linux: `dmirror_fault()`. */
 export async function faultBlocks(parts: Parts, start: number, end: number, access: 'read' | 'write'): Promise<void> {
   const { mm } = parts
-  if (!mm.mmget()) throw errno('EINVAL', `the address space ${mm.name} has ended`)
+  if (!(await mm.mmget())) throw errno('EINVAL', `the address space ${mm.name} has ended`)
   try {
     for (let at = start; at < end; at += BLOCK) await faultBlock(parts, at, Math.min(at + BLOCK, end), access)
   } finally {
