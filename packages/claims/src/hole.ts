@@ -13,26 +13,28 @@ export class HoleDriver extends Driver {
     if (found) await this.split(range, found)
   }
 
+  /** One turn of a fault handler. */
+  work(notifier: IntervalNotifier, page: number): Promise<boolean> {
+    return attempt(this, notifier, page)
+  }
+
   async split(range: InvalidateRange, found: IntervalNotifier): Promise<void> {
     const insert = found.without(range).map((interval) => ({ interval, ops: this.ops }))
     await range.tree.batch({ remove: [found], insert })
   }
 }
 
-/** One interval over three pages, of which the middle one, where nothing is mapped, is unmapped and the last is reclaimed. A fault handler looks for the interval of the last. */
+/** One interval over three pages, of which the middle one, where nothing is mapped, is unmapped and the last is reclaimed. A fault handler with a reference to the interval works on the last. */
 export function hole<D extends HoleDriver>(
   driver: (world: World) => D,
   { operations, check }: { readonly operations?: MakeOperations; readonly check?: (stage: Stage<D>) => void | Promise<void> } = {},
 ): Scenario<Stage<D>> {
   return stage<D>(
     {
-      async device({ driver }) {
-        const found = await driver.findAndGet(2)
-        if (found) await attempt(driver, found, 2)
-      },
+      device: async ({ driver, x }) => { await driver.work(x, 2) },
       munmap: ({ world }) => world.notifiers.invalidate({ ...world.rangeOf(1), event: 'unmap' }, async () => undefined),
       reclaim: ({ world }) => world.reclaim(2),
     },
-    { pages: 3, driver, ...(operations && { operations }), ...(check && { check }) },
+    { pages: 3, driver, before: ({ x }) => x.get(), ...(operations && { operations }), ...(check && { check }) },
   )
 }

@@ -133,8 +133,9 @@ export class Protocol<E extends Entry = Entry> {
     return { seq, invalidating: seq === this.seq.value }
   }
 
+  /** Also of one whose last reference has just been put, while it is dying: who has found it before still has the tree locked, so it is not released yet. */
   get(entry: E): void {
-    if (entry.references === 0) throw new MmuNotifierError('REFCOUNT', `REFCOUNT  get of ${describe(entry)} without a reference: the last one has gone`)
+    if (entry.references === 0 && entry.phase !== 'dying') throw new MmuNotifierError('REFCOUNT', `REFCOUNT  get of ${describe(entry)} without a reference: the last one has gone`)
     entry.references++
   }
 

@@ -152,6 +152,17 @@ describe('references', () => {
   })
 })
 
+test('who has found an interval takes a reference although its last one is put meanwhile', () => {
+  const p = new Protocol()
+  const x = live(p, 0, 4095)
+  p.lockTree()
+  expect(p.find(ops, 0, 0)).toBe(x)
+  expect(p.put(x)).toEqual([])
+  p.get(x)
+  expect(p.end()).toEqual({ applied: [x], released: [] })
+  expect(p.put(x)).toEqual([x])
+})
+
 test('a walk that stands on what has left the tree is CORRUPT', () => {
   const p = new Protocol()
   const x = live(p, 0, 4095)
