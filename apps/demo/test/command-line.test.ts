@@ -45,8 +45,8 @@ test('--json prints one object with what was asked for', async () => {
     calls: 126,
     checkpoints: { equal: 8, compared: 8 },
     stale: 0,
-    invalidations: 115,
-    invalidationsByEvent: { release: 5 },
+    // How many entries are cleared for a copy on write depends on the schedule.
+    invalidationsByEvent: { release: 5, unmap: 27, protectionVma: 11, protectionPage: 24 },
     drivers: [{ name: 'selftest' }, { name: 'nouveau' }],
     left: { notifiers: 0, frames: 0 },
   })

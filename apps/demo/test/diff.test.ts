@@ -1,3 +1,4 @@
+import { stripVTControlCharacters } from 'node:util'
 import { DmirrorDevice } from '@mmu-notifier/driver-selftest'
 import { readProgram, runProgram, type CreateDevice, type Mirror } from '@mmu-notifier/recording'
 import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
@@ -19,7 +20,7 @@ function programs(path: string): string[] {
 async function cli(...args: string[]): Promise<{ status: number; out: string; err: string }> {
   const text = { out: '', err: '' }
   const spies = [
-    vi.spyOn(console, 'log').mockImplementation((line: string) => { text.out += `${line}\n` }),
+    vi.spyOn(console, 'log').mockImplementation((line: string) => { text.out += `${stripVTControlCharacters(line)}\n` }),
     vi.spyOn(console, 'error').mockImplementation((line: string) => { text.err += `${line}\n` }),
   ]
   try {

@@ -31,9 +31,10 @@ test.each([
   expect(last).toBeGreaterThan(0.9 * replay.lines)
   expect(report.checked).toBeGreaterThan(400)
   expect(statistics.invalidations.release).toBeGreaterThan(0)
+  // In which of the drivers a reader collides is up to the schedule.
+  expect(statistics.drivers.reduce((sum, { retries }) => sum + retries, 0)).toBeGreaterThan(0)
   for (const driver of statistics.drivers) {
     expect(driver.callbacks).toBeGreaterThan(100)
-    expect(driver.retries).toBeGreaterThan(0)
     expect(driver.accesses).toBeGreaterThan(100)
     expect(driver.inserted).toBe(driver.released)
   }

@@ -22,8 +22,20 @@ import { c02 } from './claims/c02.ts'
 import { c03 } from './claims/c03.ts'
 import { c04 } from './claims/c04.ts'
 import { c05 } from './claims/c05.ts'
+import { c06 } from './claims/c06.ts'
+import { c08 } from './claims/c08.ts'
+import { c09 } from './claims/c09.ts'
+import { c10 } from './claims/c10.ts'
+import { c11 } from './claims/c11.ts'
+import { c12 } from './claims/c12.ts'
+import { c13 } from './claims/c13.ts'
+import { c14 } from './claims/c14.ts'
+import { c15 } from './claims/c15.ts'
 import { c16 } from './claims/c16.ts'
 import { c16d } from './claims/c16d.ts'
+import { c17 } from './claims/c17.ts'
+import { c18 } from './claims/c18.ts'
+import { c19 } from './claims/c19.ts'
 import { c20 } from './claims/c20.ts'
 import { c21 } from './claims/c21.ts'
 import { c22 } from './claims/c22.ts'
@@ -55,9 +67,9 @@ import { wrap } from './claims/wrap.ts'
 
 /** Every claim, in the order of the specification: the thread's, the bugs of its posted versions, what the model found, the field's. */
 export const CLAIMS: readonly Claim[] = [
-  c01, c02, c03, c04, c05, c16, c16d, c20, c21, c22, c23, c24, c25, c26, c27, c28, c29, c30, c31, c32, c33, c34, c35, c36, c37, c38,
-  c39, c41, wrap, v13, v14, v15, v16, v17, main1, b01, b02, b03, b04, b08, b23, b30, b32, b33, b34, b38, b40, b41, b42, b43, b44,
-  b45, b46,
+  c01, c02, c03, c04, c05, c06, c08, c09, c10, c11, c12, c13, c14, c15, c16, c16d, c17, c18, c19, c20, c21, c22, c23, c24, c25, c26,
+  c27, c28, c29, c30, c31, c32, c33, c34, c35, c36, c37, c38, c39, c41, wrap, v13, v14, v15, v16, v17, main1, b01, b02, b03, b04,
+  b08, b23, b30, b32, b33, b34, b38, b40, b41, b42, b43, b44, b45, b46,
 ]
 
 /** By id, in whatever case. */
