@@ -1,6 +1,6 @@
 import { TaskRecord, type Scheduler } from '@mmu-notifier/kernel'
 import type { Event } from './event.ts'
-import type { Frame } from './frame-execution.ts'
+import type { Frame } from './frame.ts'
 
 /** A task of one execution. */
 export class ExploredTask extends TaskRecord {

@@ -1,44 +1,8 @@
 import type { Outcome } from './director.ts'
 import { Execution } from './execution.ts'
 import type { ExploredTask } from './explored-task.ts'
+import { DONE, FAILED, Frame, NEXT, NOTHING, RUNNING, THROW } from './frame.ts'
 import type { Frames, Machine, Slot } from './frames.ts'
-
-const RUNNING = 0
-const DONE = 1
-const FAILED = 2
-
-/** A call of a compiled async function, in place of its promise: what its caller awaits. */
-export class Frame {
-  readonly generator: Generator<unknown, unknown>
-  /** The task in whose name it was called. */
-  readonly task: ExploredTask
-  /** Who awaits it. */
-  parent: Frame | undefined = undefined
-  state: typeof RUNNING | typeof DONE | typeof FAILED = RUNNING
-  /** What came of it. */
-  value: unknown = undefined
-  /** The generator is done, and returned something that it takes time to wait for. */
-  returning = false
-  /** It runs, or has failed and nobody was told: see `ExploredTask.open`. */
-  open = true
-
-  constructor(generator: Generator<unknown, unknown>, task: ExploredTask) {
-    this.generator = generator
-    this.task = task
-    task.open++
-  }
-
-  close(): void {
-    if (!this.open) return
-    this.open = false
-    this.task.open--
-  }
-
-  /** Whoever asks for it is not compiled, and would go on when no scheduler said so. */
-  then(): never {
-    throw new TypeError('what is not compiled awaits a compiled function of an explored task')
-  }
-}
 
 /** What a task awaits for its operation. */
 class Ticket {
@@ -264,16 +228,6 @@ export class FrameExecution extends Execution implements Machine {
     this.exit(root.task, root.value, root.state === FAILED)
   }
 }
-
-/** Of a call that failed before it began. */
-const NOTHING = (function* (): Generator<unknown, undefined> {
-  yield undefined
-})()
-
-type Resume = (this: Generator<unknown, unknown>, value: unknown) => IteratorResult<unknown, unknown>
-
-/** Each compiled function has generators of a class of its own, so looking for their `next` would be the dearest part of a step. */
-const { next: NEXT, throw: THROW } = Object.getPrototypeOf(Object.getPrototypeOf(NOTHING)) as { readonly next: Resume; readonly throw: Resume }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'

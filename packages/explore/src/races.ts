@@ -1,4 +1,5 @@
 import type { Access, Operation, Target } from '@mmu-notifier/kernel'
+import { Histories, spread } from './histories.ts'
 
 /** Two accesses of one object that nothing orders, at least one of them a write and at least one of them plain. */
 export interface Clash {
@@ -24,20 +25,10 @@ const PLAIN_WRITE = 3
  * The race check: a plain access (`Cell.value`, outside of an operation) must be ordered by happens-before against every conflicting access, plain or
  * marked. The rule is that of the kernel's KCSAN; the test is by vector clocks, so it finds a race in whichever order the two accesses came.
  *
- * Happens-before is that of `Trace`, kept for tasks and objects in place of events: events on one object are ordered but for two reads, and two that hold it with
- * others. An engine uses one check for all its executions.
- *
- * An event is a task, its count and a row: `row[u]` is how many events of task u happened before it, for every other task u. Whoever has seen the event's count has seen
- * all that came before it, so nothing has to be joined then (as in FastTrack, by Flanagan and Freund, PLDI 2009), and a task gets a new row only with something new in it.
+ * Events on one object are ordered but for two reads, and two that hold it with others. An engine uses one check for all its executions.
  */
 export class RaceCheck {
-  #width = 4
-  /** Rows never change; the first one is all zeros. */
-  #rows = new Int32Array(64 * 4)
-  #rowCount = 1
-  /** By task: how many events it has performed, and its row. */
-  #counts = new Int32Array(4)
-  #rowOf = new Int32Array(4)
+  readonly #histories = new Histories()
   /** By object: the task, count and row of the last event that acted on it alone; no such event while the count is 0. */
   #alone = new Int32Array(3 * 8)
   /** By object, how (read, shared) and task: count and row of the last such event. */
@@ -47,11 +38,10 @@ export class RaceCheck {
    * task's next event.
    */
   #plain = new Int32Array(8 * 2 * 4)
-  /** By object: which of the four above, as bits, hold something. */
+  /** By object: which of READ, SHARED, PLAIN_READ and PLAIN_WRITE hold something, as bits. */
   #held = new Uint8Array(8)
-  /** The operation that is being performed: whose, whether its task has got a row of its own, what it touches, and how. */
+  /** The operation that is being performed: whose, what it touches, and how. */
   #task = 0
-  #learned = false
   readonly #touched: number[] = []
   readonly #how: number[] = []
   #touches = 0
@@ -60,9 +50,7 @@ export class RaceCheck {
 
   /** A new execution begins. */
   reset(): void {
-    this.#rowCount = 1
-    this.#counts.fill(0)
-    this.#rowOf.fill(0)
+    this.#histories.reset()
     this.#alone.fill(0)
     this.#held.fill(0)
     this.#touches = 0
@@ -70,16 +58,9 @@ export class RaceCheck {
 
   /** Task `id` is made, by `maker`. */
   spawned(id: number, maker: number): void {
-    if (id >= this.#width) this.#widen(Math.max(id + 1, 2 * this.#width))
-    this.#passes(maker)
-    const row = this.#copy(this.#rowOf[maker] as number)
-    this.#rows[row * this.#width + maker] = this.#counts[maker] as number
-    this.#rowOf[id] = row
-  }
-
-  /** What `task` has done so far, plain accesses after its last operation included, happens before what comes of this moment. */
-  #passes(task: number): void {
-    this.#counts[task] = (this.#counts[task] as number) + 1
+    const { width } = this.#histories
+    if (id >= width) this.#widen(Math.max(id + 1, 2 * width))
+    this.#histories.spawned(id, maker)
   }
 
   created(target: Target): void {
@@ -90,9 +71,10 @@ export class RaceCheck {
     const held = new Uint8Array(length)
     held.set(this.#held)
     this.#held = held
+    const { width } = this.#histories
     this.#alone = spread(this.#alone, 3, 3, length)
-    this.#beside = spread(this.#beside, 4 * this.#width, 4 * this.#width, length)
-    this.#plain = spread(this.#plain, 2 * this.#width, 2 * this.#width, length)
+    this.#beside = spread(this.#beside, 4 * width, 4 * width, length)
+    this.#plain = spread(this.#plain, 2 * width, 2 * width, length)
   }
 
   /** Task `id` is about to perform an operation, of which so much is known before. */
@@ -105,14 +87,14 @@ export class RaceCheck {
   /** Task `id` begins an operation. */
   begin(id: number): void {
     this.#task = id
-    this.#learned = false
+    this.#histories.begin(id)
     this.#touches = 0
   }
 
   /** It is the end of task `joined` that it waited for. */
   joins(joined: number): void {
-    this.#passes(joined)
-    this.#learn(joined, this.#counts[joined] as number, this.#rowOf[joined] as number)
+    const histories = this.#histories
+    histories.learn(joined, histories.passes(joined), histories.row(joined))
   }
 
   /** The operation acts on `target`. */
@@ -121,7 +103,7 @@ export class RaceCheck {
     const { id } = target
     const alone = this.#alone
     const count = alone[3 * id + 1] as number
-    if (count > 0) this.#learn(alone[3 * id] as number, count, alone[3 * id + 2] as number)
+    if (count > 0) this.#histories.learn(alone[3 * id] as number, count, alone[3 * id + 2] as number)
     const held = this.#held[id] as number
     if (how !== READ && (held & (1 << READ)) !== 0) this.#learnAll(id, READ)
     if (how !== SHARED && (held & (1 << SHARED)) !== 0) this.#learnAll(id, SHARED)
@@ -133,9 +115,9 @@ export class RaceCheck {
   /** The operation was performed. */
   end(): Clash | undefined {
     const task = this.#task
-    const count = (this.#counts[task] as number) + 1
-    this.#counts[task] = count
-    const row = this.#rowOf[task] as number
+    const histories = this.#histories
+    const count = histories.passes(task)
+    const row = histories.row(task)
     let clash: Clash | undefined
     for (let i = 0; i < this.#touches; i++) {
       const id = this.#touched[i] as number
@@ -148,8 +130,8 @@ export class RaceCheck {
         alone[3 * id + 2] = row
         if (held !== 0) this.#held[id] = held & ~((1 << READ) | (1 << SHARED))
       } else {
-        const first = (2 * id + how) * 2 * this.#width
-        if ((held & (1 << how)) === 0) this.#beside.fill(0, first, first + 2 * this.#width)
+        const first = (2 * id + how) * 2 * this.#histories.width
+        if ((held & (1 << how)) === 0) this.#beside.fill(0, first, first + 2 * this.#histories.width)
         this.#beside[first + 2 * task] = count
         this.#beside[first + 2 * task + 1] = row
         this.#held[id] = held | (1 << how)
@@ -161,13 +143,13 @@ export class RaceCheck {
 
   /** A plain access by task `task`, between two of its operations. */
   plain(task: number, { id }: Target, write: boolean): Clash | undefined {
-    const width = this.#width
+    const width = this.#histories.width
     const kind = write ? PLAIN_WRITE : PLAIN_READ
     const first = (2 * id + (write ? 1 : 0)) * width
     const held = this.#held[id] as number
     if ((held & (1 << kind)) === 0) this.#plain.fill(0, first, first + width)
     this.#held[id] = held | (1 << kind)
-    this.#plain[first + task] = (this.#counts[task] as number) + 1
+    this.#plain[first + task] = this.#histories.count(task) + 1
     return (
       this.#unorderedPlain(id, true, task) ??
       this.#unorderedAlone(id, task) ??
@@ -175,45 +157,21 @@ export class RaceCheck {
     )
   }
 
-  /** The task whose operation is being performed comes after an event of `other`. */
-  #learn(other: number, count: number, row: number): void {
-    const task = this.#task
-    if (other === task || this.#seen(task, other) >= count) return
-    const width = this.#width
-    if (!this.#learned) {
-      this.#learned = true
-      this.#rowOf[task] = this.#copy(this.#rowOf[task] as number)
-    }
-    const rows = this.#rows
-    const to = (this.#rowOf[task] as number) * width
-    const from = row * width
-    for (let i = 0; i < width; i++) {
-      const known = rows[from + i] as number
-      if (known > (rows[to + i] as number)) rows[to + i] = known
-    }
-    rows[to + other] = count
-  }
-
-  /** It comes after the last event of every task that did that to object `id`. */
+  /** The task whose operation is being performed comes after the last event of every task that did that to object `id`. */
   #learnAll(id: number, how: number): void {
-    const width = this.#width
+    const width = this.#histories.width
     const first = (2 * id + how) * 2 * width
     for (let other = 0; other < width; other++) {
       const count = this.#beside[first + 2 * other] as number
-      if (count > 0) this.#learn(other, count, this.#beside[first + 2 * other + 1] as number)
+      if (count > 0) this.#histories.learn(other, count, this.#beside[first + 2 * other + 1] as number)
     }
-  }
-
-  /** How many events of `other` happened before what `task` does now. */
-  #seen(task: number, other: number): number {
-    return this.#rows[(this.#rowOf[task] as number) * this.#width + other] as number
   }
 
   /** The last event that acted on object `id` alone, if it did not happen before what `task` does now; those before it happened before it. */
   #unorderedAlone(id: number, task: number): Clash | undefined {
     const at = 3 * id
     const other = this.#alone[at] as number
-    if (other === task || (this.#alone[at + 1] as number) <= this.#seen(task, other)) return undefined
+    if (other === task || (this.#alone[at + 1] as number) <= this.#histories.seen(task, other)) return undefined
     return this.#clash(id, other, true, false)
   }
 
@@ -224,46 +182,27 @@ export class RaceCheck {
 
   #unorderedBeside(id: number, how: number, task: number): Clash | undefined {
     if (((this.#held[id] as number) & (1 << how)) === 0) return undefined
-    const first = (2 * id + how) * 2 * this.#width
-    for (let other = 0; other < this.#width; other++) {
-      if (other !== task && (this.#beside[first + 2 * other] as number) > this.#seen(task, other)) return this.#clash(id, other, false, false)
+    const first = (2 * id + how) * 2 * this.#histories.width
+    for (let other = 0; other < this.#histories.width; other++) {
+      if (other !== task && (this.#beside[first + 2 * other] as number) > this.#histories.seen(task, other)) return this.#clash(id, other, false, false)
     }
     return undefined
   }
 
   #unorderedPlain(id: number, write: boolean, task: number): Clash | undefined {
     if (((this.#held[id] as number) & (1 << (write ? PLAIN_WRITE : PLAIN_READ))) === 0) return undefined
-    const first = (2 * id + (write ? 1 : 0)) * this.#width
-    for (let other = 0; other < this.#width; other++) {
-      if (other !== task && (this.#plain[first + other] as number) > this.#seen(task, other)) return this.#clash(id, other, write, true)
+    const first = (2 * id + (write ? 1 : 0)) * this.#histories.width
+    for (let other = 0; other < this.#histories.width; other++) {
+      if (other !== task && (this.#plain[first + other] as number) > this.#histories.seen(task, other)) return this.#clash(id, other, write, true)
     }
     return undefined
   }
 
-  /** A new row, like `row`. */
-  #copy(row: number): number {
-    const width = this.#width
-    const made = this.#rowCount++
-    if (this.#rowCount * width > this.#rows.length) this.#rows = spread(this.#rows, width, width, 2 * this.#rowCount)
-    const rows = this.#rows
-    for (let i = 0; i < width; i++) rows[made * width + i] = rows[row * width + i] as number
-    return made
-  }
-
-  #widen(width: number): void {
+  #widen(wider: number): void {
+    const { width } = this.#histories
     const objects = this.#held.length
-    this.#rows = spread(this.#rows, this.#width, width, this.#rows.length / this.#width)
-    this.#counts = spread(this.#counts, this.#width, width, 1)
-    this.#rowOf = spread(this.#rowOf, this.#width, width, 1)
-    this.#beside = spread(this.#beside, 2 * this.#width, 2 * width, 2 * objects)
-    this.#plain = spread(this.#plain, this.#width, width, 2 * objects)
-    this.#width = width
+    this.#histories.widen(wider)
+    this.#beside = spread(this.#beside, 2 * width, 2 * wider, 2 * objects)
+    this.#plain = spread(this.#plain, width, wider, 2 * objects)
   }
-}
-
-/** Rows of `width` as so many rows of `wider`. */
-function spread(from: Int32Array, width: number, wider: number, rows: number): Int32Array<ArrayBuffer> {
-  const to = new Int32Array(rows * wider)
-  for (let row = 0; row * width < from.length; row++) to.set(from.subarray(row * width, (row + 1) * width), row * wider)
-  return to
 }

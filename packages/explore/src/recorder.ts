@@ -70,6 +70,19 @@ export class Recorder {
     this.#targets[id] = target
   }
 
+  /** Finds who can take a step, and notes who could not, and what has changed that. @param enabled is given their numbers @returns how many they are */
+  findEnabled(live: readonly ExploredTask[], enabled: number[]): number {
+    let count = 0
+    for (const task of live) {
+      const { operation, target, a, b } = task
+      const can = operation !== undefined && target !== undefined && (operation.enabled?.(target, a, b) ?? true)
+      if (can && task.couldRun === false) task.enabledBy = this.lastEvent
+      task.couldRun = operation && can
+      if (can) enabled[count++] = task.id - 1
+    }
+    return count
+  }
+
   /** `task` is about to perform `operation`. */
   begin(task: ExploredTask, operation: Operation, target: Target): void {
     this.#footprint.clear()
