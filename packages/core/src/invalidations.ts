@@ -97,8 +97,12 @@ export class Invalidations {
       return hit
     })
     const finishes: InvalidateFinish[] = []
-    const accepted = await this.walk(first, range, finishes)
-    await this.finish(finishes, range)
+    let accepted: boolean
+    try {
+      accepted = await this.walk(first, range, finishes)
+    } finally {
+      await this.finish(finishes, range)
+    }
     if (!accepted) await this.endIntervals(range)
     return accepted
   }
@@ -136,7 +140,7 @@ export class Invalidations {
     }
   }
 
-  /** The second pass: all devices work at once on what the first one has started. Also when somebody refused. */
+  /** The second pass: all devices work at once on what the first one has started. Also when somebody refused, or threw. */
   protected async finish(finishes: readonly InvalidateFinish[], range: Range): Promise<void> {
     for (const finish of finishes) {
       await finish()

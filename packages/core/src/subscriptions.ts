@@ -81,7 +81,7 @@ export class NotifierSubscriptions {
     return this.operations.registerClassic(ops)
   }
 
-  /** Locks the tree for read: never waits, blocks nobody, freezes the tree until `unlock`. The thread's "interval tree locked for read". */
+  /** Locks the tree for read: never waits, blocks nobody, freezes the tree until `unlock`. The caller holds the address space, as a user or by `mmgrab`, until that has returned. The thread's "interval tree locked for read". */
   async lockTree(): Promise<TreeReadLock> {
     await this.operations.lockTree()
     return new Tree(this.operations)

@@ -117,6 +117,14 @@ test('two passes: what was started is finished although a later one refuses; the
   expect([log, notifiers.active, notifiers.seq]).toEqual([['finish a'], 0, 4])
 })
 
+test('two passes: what was started is finished although a later one throws', async () => {
+  const { notifiers, log } = rig()
+  await notifiers.insert({ start: 0, last: 9 }, { invalidate: async () => async () => { log.push('finish a') } })
+  await notifiers.insert({ start: 1, last: 9 }, { invalidate: () => Promise.reject(new Error('b')) })
+  await expect(notifiers.invalidateRangeStart({ start: 0, end: 9, event: 'clear' })).rejects.toThrow('b')
+  expect([log, notifiers.active, notifiers.seq]).toEqual([['finish a'], 0, 4])
+})
+
 test('classic notifiers: after the intervals at the start and at the end, every event, no interval', async () => {
   const { notifiers, log } = rig()
   const x = await notifiers.insert({ start: 0, last: 9 }, logging(log, 'interval'))

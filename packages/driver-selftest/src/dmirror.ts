@@ -102,13 +102,13 @@ export class Dmirror {
   }
 
   /** Moves pages back to RAM. EINVAL as above. Linux: HMM_DMIRROR_MIGRATE_TO_SYS. @returns how many have moved */
-  migrateToSystem(address: number, pages: number): Promise<number> {
-    return this.#checked('MIGRATE_TO_SYS', address, pages, (end) => migrateToSystem(this.device, this, address, end))
+  async migrateToSystem(address: number, pages: number): Promise<number> {
+    return migrateToSystem(this.device, this, address, this.#end('MIGRATE_TO_SYS', address, pages))
   }
 
   /** One byte a page: HMM_DMIRROR_PROT_ bits; nothing is faulted in. Linux: HMM_DMIRROR_SNAPSHOT. */
-  snapshot(address: number, pages: number): Promise<Uint8Array> {
-    return this.#checked('SNAPSHOT', address, pages, (end) => snapshotBlocks(this.#parts, address, end))
+  async snapshot(address: number, pages: number): Promise<Uint8Array> {
+    return snapshotBlocks(this.#parts, address, this.#end('SNAPSHOT', address, pages))
   }
 
   /**
@@ -176,10 +176,6 @@ export class Dmirror {
     const end = address + pages * PAGE_SIZE
     if (address % PAGE_SIZE === 0 && Number.isInteger(pages) && pages > 0 && Number.isSafeInteger(end)) return end
     throw errno('EINVAL', `${command}: expected an aligned address and at least one page, got 0x${address.toString(16)} and ${pages}`)
-  }
-
-  async #checked<T>(command: string, address: number, pages: number, body: (end: number) => Promise<T>): Promise<T> {
-    return body(this.#end(command, address, pages))
   }
 }
 

@@ -76,7 +76,7 @@ export class KernelRwSemaphore extends Lock implements RwSemaphore {
 
   mightLockWrite(): void {
     const task = this.scheduler.current
-    this.lockdep.mightSleep(task, `lock ${this.lockClass}`)
+    this.lockdep.mightSleep(task, 'lock', this.lockClass)
     this.lockdep.check(task, this)
   }
 

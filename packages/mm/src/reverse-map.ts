@@ -30,11 +30,14 @@ export async function eachMapping(
     if (area.handle === -1) continue // it went while another one was told
     const { mm } = area
     const address = area.addressOf(index)
-    await mm.notifiers.invalidate({ start: address, end: address + PAGE_SIZE, event, owner }, () =>
-      tableLock.section(() => {
-        const entry = mm.pageTable.get(address)
-        if (isMapping(entry) && frameOf(entry) === frame) change(mm, address, entry)
-      }),
+    // Not the mmap lock: the page may be mapped where the caller has no business, and in the address space whose lock it holds.
+    await mm.life.rmapLock.read(() =>
+      mm.notifiers.invalidate({ start: address, end: address + PAGE_SIZE, event, owner }, () =>
+        tableLock.section(() => {
+          const entry = mm.pageTable.get(address)
+          if (isMapping(entry) && frameOf(entry) === frame) change(mm, address, entry)
+        }),
+      ),
     )
     if (frames.mappings(frame) === 0) return
   }

@@ -11,8 +11,15 @@ export const BASE = 0x100000000
 export const page = (n: number): number => BASE + n * PAGE_SIZE
 export const pages = (n: number): number => n * PAGE_SIZE
 
+/** Whatever a test does on it, who invalidates an address space holds its mmap lock or its rmap lock: the first registration of an address space relies on that. */
 export function machine(): PhysicalMemory {
-  return new PhysicalMemory(createKernel())
+  const kernel = createKernel()
+  kernel.on('mmu_notifier:range_start', ({ event }, { operations: { mm } }) => {
+    const { name, held } = kernel.current
+    if (event === 'release' || held.some(({ instance }) => instance === mm.mmapLock || instance === mm.rmapLock)) return
+    throw new Error(`task ${name} invalidates (${event}) without the mmap lock and the rmap lock`)
+  })
+  return new PhysicalMemory(kernel)
 }
 
 export function newMm(name = 'mm'): Mm {
