@@ -38,11 +38,6 @@ export interface Claim {
   readonly variants: readonly Variant[]
 }
 
-/** A claim with its types left to its parts. */
-export function defineClaim(claim: Claim): Claim {
-  return claim
-}
-
 /** A variant of it whose scenario has a state of its own. */
 export function variant<State>(name: string, does: string, expect: Variant['expect'], scenario: Scenario<State>, options: Pick<Variant, 'lockdep' | 'invariants'> = {}): Variant {
   return { name, does, expect, scenario: scenario as Scenario, ...options }

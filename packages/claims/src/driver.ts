@@ -47,16 +47,33 @@ export class Driver<W extends World = World> {
 
   /** A device fault on `page` for a notifier that the caller holds: the canonical loop. @returns false when the notifier is dying: look for another one */
   async fault(notifier: IntervalNotifier, page: number): Promise<boolean> {
-    for (;;) {
-      const seq = await notifier.readBegin()
-      const frame = await this.world.read(page)
-      await this.lock.lock()
-      const retry = await notifier.readRetry(seq)
-      if (!retry && frame !== 0) await this.world.program(page, frame)
-      await this.lock.unlock()
-      if (!retry) return true
-      if (notifier.dying) return false
-    }
+    while (!(await this.attempt(notifier, page))) if (notifier.dying) return false
+    return true
+  }
+
+  /** One turn of it: where the device is left to ask again, which another task, or an execution that starts it later, stands for. @returns false when it has to */
+  async attempt(notifier: IntervalNotifier, page: number): Promise<boolean> {
+    const seq = await notifier.readBegin()
+    const frame = await this.world.read(page)
+    await this.lock.lock()
+    const retry = await notifier.readRetry(seq)
+    if (!retry && frame !== 0) await this.map(page, frame)
+    await this.lock.unlock()
+    return !retry
+  }
+
+  /** Programs the device, under the user lock. */
+  map(page: number, frame: number): Promise<void> {
+    return this.world.program(page, frame)
+  }
+
+  /** Finds the interval of a page, and takes no reference: nothing keeps it any more. */
+  async find(page: number): Promise<IntervalNotifier | undefined> {
+    const { start, last } = this.world.pagesOf(page)
+    const tree = await this.world.notifiers.lockTree()
+    const found = await tree.find(this.ops, start, last)
+    await tree.unlock()
+    return found
   }
 
   /** Finds the interval of a page, and takes a reference before the tree is unlocked. */

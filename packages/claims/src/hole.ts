@@ -1,6 +1,5 @@
 import type { IntervalNotifier, InvalidateRange } from '@mmu-notifier/core'
 import type { Scenario } from '@mmu-notifier/explore'
-import { attempt } from './attempt.ts'
 import type { MakeOperations } from './cores.ts'
 import { Driver } from './driver.ts'
 import { stage, type Stage } from './scenario.ts'
@@ -11,11 +10,6 @@ export class HoleDriver extends Driver {
   override async cut(range: InvalidateRange): Promise<void> {
     const found = await range.tree.find(this.ops, range.start, range.end - 1)
     if (found) await this.split(range, found)
-  }
-
-  /** One turn of a fault handler. */
-  work(notifier: IntervalNotifier, page: number): Promise<boolean> {
-    return attempt(this, notifier, page)
   }
 
   async split(range: InvalidateRange, found: IntervalNotifier): Promise<void> {
@@ -31,7 +25,7 @@ export function hole<D extends HoleDriver>(
 ): Scenario<Stage<D>> {
   return stage<D>(
     {
-      device: async ({ driver, x }) => { await driver.work(x, 2) },
+      device: async ({ driver, x }) => { await driver.attempt(x, 2) },
       munmap: ({ world }) => world.notifiers.invalidate({ ...world.rangeOf(1), event: 'unmap' }, async () => undefined),
       reclaim: ({ world }) => world.reclaim(2),
     },

@@ -13,12 +13,7 @@ export class RefusingDriver extends Driver {
 
   /** The OOM reaper: what is refused stays as it is. */
   async reap(page: number): Promise<void> {
-    const { notifiers } = this.world
-    const range = await notifiers.invalidateRangeStartNonblock({ ...this.world.rangeOf(page), event: 'clear' })
-    if (range !== 'EAGAIN') {
-      await this.world.clear(page)
-      await notifiers.invalidateRangeEnd(range)
-    }
+    await this.world.reap(page)
     await this.reaped.completeAll()
   }
 }

@@ -1,7 +1,6 @@
 import type { Interval, IntervalNotifier } from '@mmu-notifier/core'
 import { Protocol, type Notifier } from '@mmu-notifier/core/steps'
 import type { Scenario } from '@mmu-notifier/explore'
-import { attempt } from './attempt.ts'
 import type { MakeOperations } from './cores.ts'
 import { Driver } from './driver.ts'
 import { stage, type Stage } from './scenario.ts'
@@ -53,7 +52,7 @@ export function growing(driver: (world: World) => Growing, operations?: MakeOper
     {
       async device({ driver }) {
         const found = await driver.findAndGet(1)
-        if (found) await attempt(driver, found, 1)
+        if (found) await driver.attempt(found, 1)
       },
       control: ({ world, driver, x }) => driver.grow(x, world.pagesOf(0, 1)),
       reclaim: ({ world }) => world.reclaim(1),

@@ -65,6 +65,14 @@ export class World {
     return this.unmap(page, page, 'clear')
   }
 
+  /** The OOM reaper takes pages away, if nobody would have to wait for that. */
+  async reap(first: number, last: number = first): Promise<void> {
+    const range = await this.notifiers.invalidateRangeStartNonblock({ ...this.rangeOf(first, last), event: 'clear' })
+    if (range === 'EAGAIN') return
+    for (let page = first; page <= last; page++) await this.clear(page)
+    await this.notifiers.invalidateRangeEnd(range)
+  }
+
   /** Moves a page to another frame and frees the old one: migration, or a write to a shared page. */
   async replace(page: number): Promise<void> {
     const frame = page + 1 + this.pages

@@ -1,6 +1,6 @@
 import type { Operations } from '@mmu-notifier/core/steps'
 import type { Scenario } from '@mmu-notifier/explore'
-import { defineClaim, variant, type Claim } from '../claim.ts'
+import { variant, type Claim } from '../claim.ts'
 import { withOperations } from '../cores.ts'
 import { stage, type Stage } from '../scenario.ts'
 import { LockedRemove, SplitEnd } from '../split-end.ts'
@@ -23,7 +23,7 @@ function closing(core: new (...args: ConstructorParameters<typeof Operations>) =
   )
 }
 
-export const b01: Claim = defineClaim({
+export const b01: Claim = {
   id: 'B1',
   title: 'remove waits for more than the number of the period',
   source: 'mm/mmu_notifier.c: fix race in mmu_interval_notifier_remove()',
@@ -33,4 +33,4 @@ arriving, returned; its caller freed the notifier, and the list still had it.`,
     variant('right', 'remove looks under the spinlock', 'pass', closing(LockedRemove)),
     variant('a', 'remove looks without it', 'UAF', closing(SplitEnd)),
   ],
-})
+}

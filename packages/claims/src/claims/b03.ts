@@ -1,5 +1,5 @@
 import type { Scenario } from '@mmu-notifier/explore'
-import { defineClaim, variant, type Claim } from '../claim.ts'
+import { variant, type Claim } from '../claim.ts'
 import { withOperations, type MakeOperations } from '../cores.ts'
 import { LeftOpen, RefusingDriver } from '../refusing-driver.ts'
 import { stage, type Stage } from '../scenario.ts'
@@ -22,7 +22,7 @@ function reaped(operations?: MakeOperations): Scenario<Stage<RefusingDriver>> {
   )
 }
 
-export const b03: Claim = defineClaim({
+export const b03: Claim = {
   id: 'B3',
   title: 'MAIN-1 as small as it gets: the next fault sleeps for ever',
   source: 'derived',
@@ -32,4 +32,4 @@ this model.`,
     variant('right', 'the refused start ends the range for the intervals', 'pass', reaped()),
     variant('a', 'it does not', 'HANG', reaped(withOperations(LeftOpen))),
   ],
-})
+}

@@ -2,7 +2,7 @@ import type { IntervalNotifier, InvalidateFinish, InvalidateRange } from '@mmu-n
 import { Operations, type Notifier } from '@mmu-notifier/core/steps'
 import type { Scenario } from '@mmu-notifier/explore'
 import { isErrno, MmuNotifierError, type Cell, type Kernel } from '@mmu-notifier/kernel'
-import { defineClaim, variant, type Claim } from '../claim.ts'
+import { variant, type Claim } from '../claim.ts'
 import { withOperations, type MakeOperations } from '../cores.ts'
 import { Driver } from '../driver.ts'
 import { World } from '../world.ts'
@@ -77,7 +77,7 @@ function ending(operations?: MakeOperations): Scenario<{ readonly world: World, 
   }
 }
 
-export const b04: Claim = defineClaim({
+export const b04: Claim = {
   id: 'B4',
   title: 'An insert asks for users of the address space, not for holders',
   source: 'mmu_interval insert check on mm_count instead of mm_users',
@@ -88,4 +88,4 @@ registration is of no use.)`,
     variant('right', 'an insert is refused when there are no users', 'pass', ending()),
     variant('a', 'it is refused when there are no holders', 'STALE', ending(withOperations(AsksHolders))),
   ],
-})
+}

@@ -1,7 +1,7 @@
 import type { IntervalNotifier } from '@mmu-notifier/core'
 import { Operations } from '@mmu-notifier/core/steps'
 import type { Scenario } from '@mmu-notifier/explore'
-import { defineClaim, variant, type Claim } from '../claim.ts'
+import { variant, type Claim } from '../claim.ts'
 import { withOperations, type MakeOperations } from '../cores.ts'
 import { Driver } from '../driver.ts'
 import { stage, type Stage } from '../scenario.ts'
@@ -61,7 +61,7 @@ function faulting(driver: new (world: World) => Driver, operations?: MakeOperati
   )
 }
 
-export const b08: Claim = defineClaim({
+export const b08: Claim = {
   id: 'B8',
   title: 'The lock validator has to be told that reclaim calls notifiers',
   source: 'mm/mmu_notifiers: prime lockdep',
@@ -73,4 +73,4 @@ first registration tells the lock validator that reclaim leads to callbacks, as 
     variant('a', 'the driver allocates under its lock; memory is not short', 'LOCKDEP', faulting(Late)),
     variant('b', 'the same, the core has not told lockdep, and memory is short', 'LOCKDEP', faulting(LateAndShort, withOperations(Unprimed))),
   ],
-})
+}

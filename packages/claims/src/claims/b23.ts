@@ -2,7 +2,7 @@ import type { IntervalNotifier, InvalidateFinish, InvalidateRange } from '@mmu-n
 import type { Operations } from '@mmu-notifier/core/steps'
 import type { Scenario } from '@mmu-notifier/explore'
 import type { Kernel, WorkQueue } from '@mmu-notifier/kernel'
-import { defineClaim, variant, type Claim } from '../claim.ts'
+import { variant, type Claim } from '../claim.ts'
 import { withOperations } from '../cores.ts'
 import { Driver } from '../driver.ts'
 import { Unannotated } from '../unchecked.ts'
@@ -83,7 +83,7 @@ function exiting(driver: new (world: World) => UsingDriver, core?: new (...args:
   }
 }
 
-export const b23: Claim = defineClaim({
+export const b23: Claim = {
   id: 'B23',
   title: 'No callback gives a user of the address space back',
   source: "drm/amdkfd: Don't call mmput from MMU notifier callback",
@@ -94,4 +94,4 @@ invalidation whose callback is waiting. So a callback leaves the last step to a 
     variant('a', 'the callback does', 'LOCKDEP', exiting(PutsInCallback)),
     variant('a without lockdep', 'the same, with nothing that looks out for it', 'HANG', exiting(PutsUnasserted, Unannotated), { lockdep: false }),
   ],
-})
+}

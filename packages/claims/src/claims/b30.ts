@@ -1,7 +1,7 @@
 import type { IntervalNotifier, InvalidateFinish, InvalidateRange } from '@mmu-notifier/core'
 import type { Scenario } from '@mmu-notifier/explore'
 import type { WorkQueue } from '@mmu-notifier/kernel'
-import { defineClaim, variant, type Claim } from '../claim.ts'
+import { variant, type Claim } from '../claim.ts'
 import { Driver } from '../driver.ts'
 import { stage, type Stage } from '../scenario.ts'
 import type { World } from '../world.ts'
@@ -51,7 +51,7 @@ function exiting(driver: new (world: World) => RestoringDriver): Scenario<Stage<
   )
 }
 
-export const b30: Claim = defineClaim({
+export const b30: Claim = {
   id: 'B30',
   title: 'A callback takes a user of the address space only if there is one',
   source: 'drm/amdkfd: Use mmget_not_zero in MMU notifier',
@@ -61,4 +61,4 @@ without when there is none.`,
     variant('right', 'the callback takes a user if there is one', 'pass', exiting(RestoringDriver)),
     variant('a', 'it takes one in any case', 'REFCOUNT', exiting(Resurrects)),
   ],
-})
+}

@@ -1,7 +1,7 @@
 import type { IntervalNotifier } from '@mmu-notifier/core'
 import type { Scenario } from '@mmu-notifier/explore'
 import type { Cell, Mutex } from '@mmu-notifier/kernel'
-import { defineClaim, variant, type Claim } from '../claim.ts'
+import { variant, type Claim } from '../claim.ts'
 import { Driver } from '../driver.ts'
 import { stage, type Stage } from '../scenario.ts'
 import type { World } from '../world.ts'
@@ -51,7 +51,7 @@ function migrating(driver: new (world: World) => MarkingDriver): Scenario<Stage<
   )
 }
 
-export const b32: Claim = defineClaim({
+export const b32: Claim = {
   id: 'B32',
   title: 'No folio is locked under a lock that a callback takes',
   source: 'drm/xe/userptr: fix notifier vs folio deadlock',
@@ -62,4 +62,4 @@ So pages are marked and let go when that lock has been given back.`,
     variant('a', 'it does so under its lock', 'LOCKDEP', migrating(MarksUnderLock)),
     variant('a without lockdep', 'the same, until it happens', 'DEADLOCK', migrating(MarksUnderLock), { lockdep: false }),
   ],
-})
+}

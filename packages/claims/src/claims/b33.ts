@@ -1,7 +1,7 @@
 import type { IntervalNotifier } from '@mmu-notifier/core'
 import type { Scenario } from '@mmu-notifier/explore'
 import type { Memory } from '@mmu-notifier/kernel'
-import { defineClaim, variant, type Claim } from '../claim.ts'
+import { variant, type Claim } from '../claim.ts'
 import { Driver } from '../driver.ts'
 import { stage, type Stage } from '../scenario.ts'
 import type { World } from '../world.ts'
@@ -70,7 +70,7 @@ function unplugging(driver: new (world: World) => LookingDriver): Scenario<Stage
   )
 }
 
-export const b33: Claim = defineClaim({
+export const b33: Claim = {
   id: 'B33',
   title: 'What was read of the page tables is a number until readRetry is false',
   source: "drm/xe/hmm: Don't dereference struct page pointers without notifier lock",
@@ -80,4 +80,4 @@ knows that it need not retry. In that section it may: an invalidation would have
     variant('right', 'the driver looks into a page where it programs it', 'pass', unplugging(LookingDriver)),
     variant('a', 'it does so as soon as it has read the page table', 'UAF', unplugging(LooksEarly)),
   ],
-})
+}

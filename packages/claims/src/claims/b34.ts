@@ -1,7 +1,7 @@
-import type { Interval, IntervalNotifier } from '@mmu-notifier/core'
+import type { Interval } from '@mmu-notifier/core'
 import type { Scenario } from '@mmu-notifier/explore'
 import { MmuNotifierError, type Cell } from '@mmu-notifier/kernel'
-import { defineClaim, variant, type Claim } from '../claim.ts'
+import { variant, type Claim } from '../claim.ts'
 import { Driver } from '../driver.ts'
 import { stage, type Stage } from '../scenario.ts'
 import type { World } from '../world.ts'
@@ -11,19 +11,9 @@ class DmaDriver extends Driver {
   /** By frame: the IOMMU lets the device through. */
   readonly mapped: readonly Cell<boolean>[] = this.world.frames.map((_, frame) => this.world.kernel.cell(`dma mapping of frame ${frame}`, false))
 
-  override async fault(notifier: IntervalNotifier, page: number): Promise<boolean> {
-    for (;;) {
-      const seq = await notifier.readBegin()
-      const frame = await this.world.read(page)
-      await this.lock.lock()
-      const retry = await notifier.readRetry(seq)
-      if (!retry && frame !== 0) {
-        await this.mapped[frame]?.write(true)
-        await this.world.program(page, frame)
-      }
-      await this.lock.unlock()
-      if (!retry) return true
-    }
+  override async map(page: number, frame: number): Promise<void> {
+    await this.mapped[frame]?.write(true)
+    await super.map(page, frame)
   }
 
   override async zap(interval: Interval): Promise<void> {
@@ -67,7 +57,7 @@ function reclaiming(driver: new (world: World) => DmaDriver): Scenario<Stage<Dma
   )
 }
 
-export const b34: Claim = defineClaim({
+export const b34: Claim = {
   id: 'B34',
   title: 'A callback takes back the DMA mapping too',
   source: 'drm/xe/userptr: Unmap userptrs in the mmu notifier',
@@ -77,4 +67,4 @@ callback takes back both, such an access faults, and nothing is written.`,
     variant('right', 'the callback takes the page out of both', 'pass', reclaiming(DmaDriver)),
     variant('a', 'it leaves the DMA mapping for later', 'STALE', reclaiming(UnmapsLater)),
   ],
-})
+}

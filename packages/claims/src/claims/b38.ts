@@ -1,7 +1,7 @@
 import type { IntervalNotifier } from '@mmu-notifier/core'
 import type { Scenario } from '@mmu-notifier/explore'
 import { MmuNotifierError, type Cell, type Mutex } from '@mmu-notifier/kernel'
-import { defineClaim, variant, type Claim } from '../claim.ts'
+import { variant, type Claim } from '../claim.ts'
 import { Driver } from '../driver.ts'
 import { stage, type Stage } from '../scenario.ts'
 import type { World } from '../world.ts'
@@ -81,7 +81,7 @@ function scanning(driver: new (world: World) => ScanningDriver): Scenario<Stage<
   )
 }
 
-export const b38: Claim = defineClaim({
+export const b38: Claim = {
   id: 'B38',
   title: 'The array for a range fault is an input: it is cleared before a scan',
   source: 'drm/gpusvm: Zero HMM PFNs before scanning ranges',
@@ -91,4 +91,4 @@ looks much like a request; so pages are faulted in, or made writable, that nobod
     variant('right', 'the scan clears its array', 'pass', scanning(ScanningDriver)),
     variant('a', 'it does not', 'INVARIANT', scanning(ScansGarbage)),
   ],
-})
+}

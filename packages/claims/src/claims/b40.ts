@@ -1,7 +1,7 @@
 import type { IntervalNotifier, InvalidateFinish, InvalidateRange } from '@mmu-notifier/core'
 import type { Scenario } from '@mmu-notifier/explore'
 import type { Cell, Memory, Srcu, WorkQueue } from '@mmu-notifier/kernel'
-import { defineClaim, variant, type Claim } from '../claim.ts'
+import { variant, type Claim } from '../claim.ts'
 import { Driver } from '../driver.ts'
 import { stage, type Stage } from '../scenario.ts'
 import type { World } from '../world.ts'
@@ -61,7 +61,7 @@ function invalidating(driver: new (world: World) => ImplicitDriver): Scenario<St
   )
 }
 
-export const b40: Claim = defineClaim({
+export const b40: Claim = {
   id: 'B40',
   title: 'Of several invalidations that find a region empty one destroys it',
   source: 'RDMA/mlx5: Fix implicit ODP use after free',
@@ -71,4 +71,4 @@ off it, by a compare-and-exchange, sends the worker, and there is one such. Read
     variant('right', 'who takes the region off the table sends for the worker', 'pass', invalidating(ImplicitDriver)),
     variant('a', 'whoever finds the region empty does', 'UAF', invalidating(NoWinner)),
   ],
-})
+}

@@ -1,7 +1,7 @@
 import type { Interval, IntervalNotifier } from '@mmu-notifier/core'
 import type { Scenario } from '@mmu-notifier/explore'
 import type { Cell, Memory } from '@mmu-notifier/kernel'
-import { defineClaim, variant, type Claim } from '../claim.ts'
+import { variant, type Claim } from '../claim.ts'
 import { Driver } from '../driver.ts'
 import { stage, type Stage } from '../scenario.ts'
 import type { World } from '../world.ts'
@@ -59,7 +59,7 @@ function deregistering(driver: new (world: World) => KeyDriver): Scenario<Stage<
   )
 }
 
-export const b41: Claim = defineClaim({
+export const b41: Claim = {
   id: 'B41',
   title: 'What a callback needs of the hardware outlives the last callback',
   source: 'RDMA/mlx5: Fix a race for an ODP MR which leads to CQE with error',
@@ -70,4 +70,4 @@ fails, and the queue with it. So the interval is removed first. Or, where the ke
     variant('right locked', 'the key is revoked under the user lock, and callbacks look for that', 'pass', deregistering(RevokesLocked)),
     variant('a', 'the key is revoked, then the interval removed', 'UAF', deregistering(RevokesFirst)),
   ],
-})
+}

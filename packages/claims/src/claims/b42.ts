@@ -1,7 +1,7 @@
 import type { IntervalNotifier, InvalidateRange } from '@mmu-notifier/core'
 import type { Scenario } from '@mmu-notifier/explore'
 import type { Mutex } from '@mmu-notifier/kernel'
-import { defineClaim, variant, type Claim } from '../claim.ts'
+import { variant, type Claim } from '../claim.ts'
 import { Driver } from '../driver.ts'
 import { stage, type Stage } from '../scenario.ts'
 import type { World } from '../world.ts'
@@ -26,14 +26,6 @@ class TwoLocks extends Driver {
   protected refuse(): Promise<void> {
     return this.lock.unlock()
   }
-
-  async reap(page: number): Promise<void> {
-    const { notifiers } = this.world
-    const range = await notifiers.invalidateRangeStartNonblock({ ...this.world.rangeOf(page), event: 'clear' })
-    if (range === 'EAGAIN') return
-    await this.world.clear(page)
-    await notifiers.invalidateRangeEnd(range)
-  }
 }
 
 /** It keeps the first. */
@@ -47,7 +39,7 @@ class Forgets extends TwoLocks {
 function reaping(driver: new (world: World) => TwoLocks): Scenario<Stage<TwoLocks>> {
   return stage<TwoLocks>(
     {
-      reaper: ({ driver }) => driver.reap(0),
+      reaper: ({ world }) => world.reap(0),
       submit: ({ world, driver }) => driver.hardware.with(() => world.kernel.condResched()),
       async device({ driver, x }) {
         await driver.fault(x, 0)
@@ -57,7 +49,7 @@ function reaping(driver: new (world: World) => TwoLocks): Scenario<Stage<TwoLock
   )
 }
 
-export const b42: Claim = defineClaim({
+export const b42: Claim = {
   id: 'B42',
   title: 'A callback that refuses gives back what it has locked',
   source: 'RDMA/odp: Fix missed unlock in non-blocking invalidate_start',
@@ -67,4 +59,4 @@ that has long gone on, and everybody else waits for it.`,
     variant('right', 'the callback unlocks and refuses', 'pass', reaping(TwoLocks)),
     variant('a', 'it refuses with the lock held', ['LEAK', 'HANG'], reaping(Forgets)),
   ],
-})
+}

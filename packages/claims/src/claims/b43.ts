@@ -1,5 +1,5 @@
 import type { Scenario } from '@mmu-notifier/explore'
-import { defineClaim, variant, type Claim } from '../claim.ts'
+import { variant, type Claim } from '../claim.ts'
 import { Driver } from '../driver.ts'
 import { stage, type Stage } from '../scenario.ts'
 import type { World } from '../world.ts'
@@ -38,7 +38,7 @@ function receiving(driver: new (world: World) => BufferDriver): Scenario<Stage<B
   )
 }
 
-export const b43: Claim = defineClaim({
+export const b43: Claim = {
   id: 'B43',
   title: 'A driver registers first, and reads the pages after that',
   source: 'IB/hfi1: Remove user expected buffer invalidate race',
@@ -48,4 +48,4 @@ buffer lives.`,
     variant('right', 'the driver registers, then reads', 'pass', receiving(BufferDriver)),
     variant('a', 'it reads, then registers', 'STALE', receiving(ReadsFirst)),
   ],
-})
+}

@@ -1,7 +1,7 @@
 import type { Interval } from '@mmu-notifier/core'
 import type { Scenario } from '@mmu-notifier/explore'
 import type { Cell } from '@mmu-notifier/kernel'
-import { defineClaim, variant, type Claim } from '../claim.ts'
+import { variant, type Claim } from '../claim.ts'
 import { Driver } from '../driver.ts'
 import { stage, type Stage } from '../scenario.ts'
 import type { World } from '../world.ts'
@@ -47,7 +47,7 @@ function polling(driver: new (world: World) => MarkingDriver): Scenario<Stage<Ma
   )
 }
 
-export const b44: Claim = defineClaim({
+export const b44: Claim = {
   id: 'B44',
   title: 'When a callback returns the hardware has lost the page',
   source: 'IB/hfi1: Immediately remove invalid memory from hardware',
@@ -57,4 +57,4 @@ hardware; the mark is for the user, who has to know.`,
     variant('right', 'the callback clears the device entry, and marks', 'pass', polling(MarkingDriver)),
     variant('a', 'it only marks', 'STALE', polling(OnlyMarks)),
   ],
-})
+}

@@ -1,7 +1,7 @@
 import type { InvalidateRange, MmuNotifierOps } from '@mmu-notifier/core'
 import type { Scenario } from '@mmu-notifier/explore'
 import type { Cell, SpinLock, WaitQueue } from '@mmu-notifier/kernel'
-import { defineClaim, variant, type Claim } from '../claim.ts'
+import { variant, type Claim } from '../claim.ts'
 import { Driver } from '../driver.ts'
 import { stage, type Stage } from '../scenario.ts'
 import { PAGE, type World } from '../world.ts'
@@ -73,7 +73,7 @@ function removing(driver: new (world: World) => GuestDriver): Scenario<Stage<Gue
   )
 }
 
-export const b45: Claim = defineClaim({
+export const b45: Claim = {
   id: 'B45',
   title: 'The end of an invalidation finds what its start has found',
   source: 'KVM: Block memslot updates across range_start() and range_end()',
@@ -83,4 +83,4 @@ invalidation is under way. The intervals of this protocol have the same rule bui
     variant('right', 'memory is changed between invalidations', 'pass', removing(GuestDriver)),
     variant('a', 'it is changed at any time', 'HANG', removing(RemovesAnytime)),
   ],
-})
+}

@@ -1,7 +1,7 @@
 import type { InvalidateRange, MmuNotifierOps } from '@mmu-notifier/core'
 import type { Scenario } from '@mmu-notifier/explore'
 import type { Cell, WaitQueue } from '@mmu-notifier/kernel'
-import { defineClaim, variant, type Claim } from '../claim.ts'
+import { variant, type Claim } from '../claim.ts'
 import { Driver } from '../driver.ts'
 import { stage, type Stage } from '../scenario.ts'
 import { PAGE, type World } from '../world.ts'
@@ -85,7 +85,7 @@ function guest(driver: new (world: World) => WholeDriver): Scenario<Stage<WholeD
   )
 }
 
-export const b46: Claim = defineClaim({
+export const b46: Claim = {
   id: 'B46',
   title: 'A retry that knows the ranges under way is as safe as one that does not',
   source: 'KVM: gfn_to_pfn retry counters',
@@ -98,4 +98,4 @@ What it saves is time, of which this checker knows nothing; that it loses no saf
     variant('right whole', 'a fault is retried while anything is under way', 'pass', guest(WholeDriver)),
     variant('a', 'the bounds are those of the last start', 'STALE', guest(ForgetsOne)),
   ],
-})
+}

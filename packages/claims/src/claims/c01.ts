@@ -1,6 +1,6 @@
 import type { IntervalNotifier } from '@mmu-notifier/core'
 import { Protocol, type Notifier } from '@mmu-notifier/core/steps'
-import { defineClaim, variant, type Claim } from '../claim.ts'
+import { variant, type Claim } from '../claim.ts'
 import { withProtocol, type MakeOperations } from '../cores.ts'
 import { Driver } from '../driver.ts'
 import { stage, type Stage } from '../scenario.ts'
@@ -27,14 +27,6 @@ class Locked extends Driver {
     await this.zap(notifier)
     await notifier.removeDeferred()
     await this.lock.unlock()
-  }
-
-  protected async find(page: number): Promise<IntervalNotifier | undefined> {
-    const { start, last } = this.world.pagesOf(page)
-    const tree = await this.world.notifiers.lockTree()
-    const found = await tree.find(this.ops, start, last)
-    await tree.unlock()
-    return found
   }
 }
 
@@ -89,7 +81,7 @@ function scenario(driver: (world: World) => Locked, operations?: MakeOperations)
   )
 }
 
-export const c01: Claim = defineClaim({
+export const c01: Claim = {
   id: 'C1',
   title: 'The driver lock puts find, insert, update and remove in order, but does not keep what find returns',
   source: 'mail',
@@ -102,4 +94,4 @@ returning an interval whose removal was asked for: then whoever holds the driver
     variant('a', 'no reference: both calls were made under the driver lock', 'UAF', scenario((world) => new NoReference(world))),
     variant('b', 'a reference, taken under the driver lock only; find returns what is in the tree', 'UAF', scenario((world) => new GetUnderLock(world), withProtocol(FindsInTree))),
   ],
-})
+}

@@ -1,33 +1,17 @@
-import type { Interval, IntervalNotifier, InvalidateFinish, InvalidateRange } from '@mmu-notifier/core'
+import type { Interval, InvalidateRange } from '@mmu-notifier/core'
 import { Protocol, type Notifier } from '@mmu-notifier/core/steps'
 import { IntervalTree } from '@mmu-notifier/interval-tree'
 import type { Scenario } from '@mmu-notifier/explore'
-import type { Memory } from '@mmu-notifier/kernel'
-import { attempt } from '../attempt.ts'
-import { defineClaim, variant, type Claim } from '../claim.ts'
+import { variant, type Claim } from '../claim.ts'
 import { withProtocol, type MakeOperations } from '../cores.ts'
+import { DataDriver } from '../data-driver.ts'
 import { Driver } from '../driver.ts'
 import { stage, type Stage } from '../scenario.ts'
-import { PAGE, type World } from '../world.ts'
-
-/** Its callbacks use what it hangs on its interval. */
-class WithData extends Driver {
-  readonly data: Memory
-
-  constructor(world: World) {
-    super(world)
-    this.data = world.kernel.memory('what the driver hangs on its interval')
-  }
-
-  override invalidate(notifier: IntervalNotifier, range: InvalidateRange, seq: number): Promise<boolean | InvalidateFinish> {
-    this.data.use('invalidate')
-    return super.invalidate(notifier, range, seq)
-  }
-}
+import { PAGE } from '../world.ts'
 
 /** The interval becomes empty; when everything that leaves has left, what hangs on it is freed. */
-function emptied(operations?: MakeOperations): Scenario<Stage<WithData>> {
-  return stage<WithData>(
+function emptied(operations?: MakeOperations): Scenario<Stage<DataDriver>> {
+  return stage<DataDriver>(
     {
       async control({ world, driver, x }) {
         const tree = await world.notifiers.lockTree()
@@ -44,7 +28,7 @@ function emptied(operations?: MakeOperations): Scenario<Stage<WithData>> {
         await (await world.notifiers.lockTree()).unlock()
       },
     },
-    { pages: 2, driver: (world) => new WithData(world), ...(operations && { operations }) },
+    { pages: 2, driver: (world) => new DataDriver(world), ...(operations && { operations }) },
   )
 }
 
@@ -59,7 +43,7 @@ class Shrinking extends Driver {
 function shrunk(operations?: MakeOperations): Scenario<Stage<Shrinking>> {
   return stage<Shrinking>(
     {
-      device: async ({ driver, x }) => { await attempt(driver, x, 0) },
+      device: async ({ driver, x }) => { await driver.attempt(x, 0) },
       munmap: ({ world }) => world.notifiers.invalidate({ ...world.rangeOf(1), event: 'unmap' }, async () => undefined),
       reclaim: ({ world }) => world.reclaim(0),
     },
@@ -126,7 +110,7 @@ class InTree extends Protocol<Notifier> {
   }
 }
 
-export const c02: Claim = defineClaim({
+export const c02: Claim = {
   id: 'C2',
   title: 'An empty interval gets no notification, so an update that makes it empty removes it',
   source: 'mail',
@@ -142,4 +126,4 @@ An interval with its ends exchanged does not damage the tree: nodes are in order
     variant('b', 'the branches of the mail: what is not empty is removed, what is empty inserted', 'STALE', shrunk(withProtocol(Inverted))),
     variant('c', 'an empty interval stays, with its end before its start', 'UAF', emptied(withProtocol(InTree))),
   ],
-})
+}

@@ -1,7 +1,7 @@
 import type { Interval } from '@mmu-notifier/core'
 import { Protocol, type Applied, type Notifier } from '@mmu-notifier/core/steps'
 import type { Scenario } from '@mmu-notifier/explore'
-import { defineClaim, variant, type Claim } from '../claim.ts'
+import { variant, type Claim } from '../claim.ts'
 import { withProtocol, type MakeOperations } from '../cores.ts'
 import { stage, type Stage } from '../scenario.ts'
 import { PAGE } from '../world.ts'
@@ -63,7 +63,7 @@ const FIRST: Interval = { start: 0, last: PAGE - 1 }
 const SECOND: Interval = { start: PAGE, last: 2 * PAGE - 1 }
 const BYTE: Interval = { start: 0, last: 0 }
 
-export const c03: Claim = defineClaim({
+export const c03: Claim = {
   id: 'C3',
   title: 'updated_end == 0 can stand for "no update", as long as intervals are of whole pages and ends belong to them',
   source: 'mail',
@@ -78,4 +78,4 @@ that begin at 0 are common, since a driver may register the whole address space.
     variant('b', 'the end 0 stands for no update: up to the end of the address space', 'STALE', updated(SECOND, 1, withProtocol(EndIsZero))),
     variant('c', 'the start 0 stands for no update', 'STALE', updated(FIRST, 0, withProtocol(StartIsZero))),
   ],
-})
+}

@@ -1,25 +1,14 @@
-import type { IntervalNotifier, InvalidateFinish, InvalidateRange } from '@mmu-notifier/core'
+import type { IntervalNotifier } from '@mmu-notifier/core'
+import { Operations, type Notifier } from '@mmu-notifier/core/steps'
 import type { Scenario } from '@mmu-notifier/explore'
-import type { Memory } from '@mmu-notifier/kernel'
-import { defineClaim, variant, type Claim } from '../claim.ts'
-import { Driver } from '../driver.ts'
+import { variant, type Claim } from '../claim.ts'
+import { withOperations, type MakeOperations } from '../cores.ts'
+import { DataDriver } from '../data-driver.ts'
 import { stage, type Stage } from '../scenario.ts'
 import type { World } from '../world.ts'
 
-/** Its callbacks use what it hangs on its interval; release frees that. */
-class Removing extends Driver {
-  readonly data: Memory
-
-  constructor(world: World) {
-    super(world)
-    this.data = world.kernel.memory('what the driver hangs on its interval')
-  }
-
-  override invalidate(notifier: IntervalNotifier, range: InvalidateRange, seq: number): Promise<boolean | InvalidateFinish> {
-    this.data.use('invalidate')
-    return super.invalidate(notifier, range, seq)
-  }
-
+/** Release frees what hangs on the interval. */
+class Removing extends DataDriver {
   async drop(notifier: IntervalNotifier): Promise<void> {
     await this.lock.lock()
     await this.zap(notifier)
@@ -53,29 +42,37 @@ class FreesNotifier extends Removing {
   }
 }
 
-function scenario(driver: (world: World) => Removing): Scenario<Stage<Removing>> {
+/** A core without a release callback: whose the memory is, is the owner's affair alone. */
+class WithoutRelease extends Operations {
+  protected override async releaseOne(notifier: Notifier): Promise<void> {
+    this.outstanding--
+    await this.released(notifier)
+  }
+}
+
+function scenario(driver: (world: World) => Removing, operations?: MakeOperations): Scenario<Stage<Removing>> {
   return stage<Removing>(
     {
       control: ({ driver, x }) => driver.drop(x),
       munmap: ({ world }) => world.unmap(0),
       reclaim: ({ world }) => world.reclaim(0),
     },
-    { driver, before: async ({ driver, x }) => { await driver.fault(x, 0) }, check: ({ world }) => { world.nothingLeft() } },
+    { driver, before: async ({ driver, x }) => { await driver.fault(x, 0) }, check: ({ world }) => { world.nothingLeft() }, ...(operations && { operations }) },
   )
 }
 
 /** The same where no invalidation runs; a reader works on another interval. */
-function idle(driver: (world: World) => Removing): Scenario<Stage<Removing>> {
+function idle(driver: (world: World) => Removing, operations?: MakeOperations): Scenario<Stage<Removing>> {
   return stage<Removing>(
     {
       control: ({ driver, x }) => driver.drop(x),
       device: async ({ driver, notifiers: [, y] }) => { if (y) await driver.fault(y, 1) },
     },
-    { pages: 2, intervals: [[0, 0], [1, 1]], driver, before: async ({ driver, x }) => { await driver.fault(x, 0) } },
+    { pages: 2, intervals: [[0, 0], [1, 1]], driver, before: async ({ driver, x }) => { await driver.fault(x, 0) }, ...(operations && { operations }) },
   )
 }
 
-export const c04: Claim = defineClaim({
+export const c04: Claim = {
   id: 'C4',
   title: 'Without a release callback nobody knows when an interval that was removed asynchronously may be freed',
   source: 'mail',
@@ -84,7 +81,8 @@ notifier nor what hangs on it may be freed before \`release\`, which comes after
   variants: [
     variant('right', 'release frees', 'pass', scenario((world) => new Removing(world))),
     variant('unseen', 'what hangs on it is freed on return, and nothing is being invalidated', 'pass', idle((world) => new FreesData(world))),
+    variant('unseen notifier', 'the notifier is freed on return, and nothing is being invalidated', 'pass', idle((world) => new FreesNotifier(world), withOperations(WithoutRelease))),
     variant('a', 'what hangs on it is freed on return', 'UAF', scenario((world) => new FreesData(world))),
-    variant('b', 'the notifier is freed on return', 'UAF', scenario((world) => new FreesNotifier(world))),
+    variant('b', 'the notifier is freed on return', 'UAF', scenario((world) => new FreesNotifier(world), withOperations(WithoutRelease))),
   ],
-})
+}

@@ -1,6 +1,6 @@
 import type { IntervalNotifier, InvalidateFinish, InvalidateRange } from '@mmu-notifier/core'
 import type { Scenario } from '@mmu-notifier/explore'
-import { defineClaim, variant, type Claim } from '../claim.ts'
+import { variant, type Claim } from '../claim.ts'
 import { withOperations, type MakeOperations } from '../cores.ts'
 import { Driver } from '../driver.ts'
 import { stage, type Stage } from '../scenario.ts'
@@ -83,7 +83,7 @@ function reclaiming(driver: (world: World) => Reading): Scenario<Stage<Reading>>
   )
 }
 
-export const c05: Claim = defineClaim({
+export const c05: Claim = {
   id: 'C5',
   title: 'No callback reads the CPU page tables',
   source: 'mail',
@@ -102,4 +102,4 @@ Nor could it use the answer. Whoever calls it has announced that the entries are
     variant('c hang', 'the same, in a core that does not assert anything', 'HANG', munmapping((world) => new Loops(world), withOperations(Unasserted)), { lockdep: false }),
     variant('d', 'a callback reads without lock or wait', 'STALE', munmapping((world) => new Programs(world))),
   ],
-})
+}

@@ -1,7 +1,6 @@
 import { NotifiedMm, type IntervalNotifier, type InvalidateRange } from '@mmu-notifier/core'
 import type { Scenario } from '@mmu-notifier/explore'
-import { attempt } from '../attempt.ts'
-import { defineClaim, variant, type Claim } from '../claim.ts'
+import { variant, type Claim } from '../claim.ts'
 import { withOperations, type MakeOperations } from '../cores.ts'
 import { Driver } from '../driver.ts'
 import { hole, HoleDriver } from '../hole.ts'
@@ -13,7 +12,7 @@ import type { World } from '../world.ts'
 function faulting(): Scenario<Stage> {
   return stage(
     {
-      device: async ({ driver }) => { await attempt(driver, await driver.insert(0), 0) },
+      device: async ({ driver }) => { await driver.attempt(await driver.insert(0), 0) },
       reclaim: ({ world }) => world.reclaim(0),
       munmap: ({ world }) => world.unmap(1),
     },
@@ -72,7 +71,7 @@ function mirrored(driver: (world: World) => Mirror): Scenario<Stage<Mirror>> {
   )
 }
 
-export const c06: Claim = defineClaim({
+export const c06: Claim = {
   id: 'C6',
   title: 'There is no reason to create an interval in a callback: create it where the CPU page tables are read, where the mmap lock may be taken',
   source: 'mail',
@@ -89,4 +88,4 @@ The deadlock is there for a driver that serves two address spaces: a callback of
     variant('a', 'a callback inserts', 'LOCKDEP', hole((world) => new Inserts(world))),
     variant('b', 'a callback inserts into another address space, in a core that does not assert anything', 'DEADLOCK', mirrored((world) => new Mirror(world, withOperations(Unasserted))), { lockdep: false }),
   ],
-})
+}

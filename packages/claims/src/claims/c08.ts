@@ -2,8 +2,7 @@ import { MmuNotifierError } from '@mmu-notifier/kernel'
 import type { IntervalNotifier } from '@mmu-notifier/core'
 import { Protocol, type Notifier } from '@mmu-notifier/core/steps'
 import type { Scenario } from '@mmu-notifier/explore'
-import { attempt } from '../attempt.ts'
-import { defineClaim, variant, type Claim } from '../claim.ts'
+import { variant, type Claim } from '../claim.ts'
 import { withProtocol, type MakeOperations } from '../cores.ts'
 import { Driver } from '../driver.ts'
 import { stage, type Stage } from '../scenario.ts'
@@ -73,7 +72,7 @@ function read(driver: (world: World) => Splitting, operations?: MakeOperations):
     {
       control: ({ driver, x }) => driver.split(x),
       reclaim: ({ world }) => world.reclaim(2),
-      device: async ({ driver, x }) => { await attempt(driver, x, 2) },
+      device: async ({ driver, x }) => { await driver.attempt(x, 2) },
     },
     { pages: 3, driver, before: ({ x }) => x.get(), ...(operations && { operations }) },
   )
@@ -116,7 +115,7 @@ class Unmarked extends Protocol<Notifier> {
   }
 }
 
-export const c08: Claim = defineClaim({
+export const c08: Claim = {
   id: 'C8',
   title: 'What replaces an interval has to replace it at once: one batch, applied in one critical section',
   source: 'mail',
@@ -137,4 +136,4 @@ To insert first and remove then leaves no gap, but two intervals over one page: 
     variant('c', 'inserts before the removal, which its readers do not notice', 'STALE', read((world) => new InsertsFirst(world), withProtocol(Unmarked))),
     variant('d find', 'three calls under one tree lock; somebody inserts what he does not find', 'INVARIANT', found((world) => new UnderOneLock(world))),
   ],
-})
+}

@@ -1,7 +1,6 @@
 import { Protocol, type Notifier } from '@mmu-notifier/core/steps'
 import type { Scenario } from '@mmu-notifier/explore'
-import { attempt } from '../attempt.ts'
-import { defineClaim, variant, type Claim } from '../claim.ts'
+import { variant, type Claim } from '../claim.ts'
 import { withProtocol, type MakeOperations } from '../cores.ts'
 import { hole, HoleDriver } from '../hole.ts'
 import { stage, type Stage } from '../scenario.ts'
@@ -36,13 +35,13 @@ function walked(operations?: MakeOperations): Scenario<Stage> {
         await driver.lock.unlock()
       },
       munmap: ({ world }) => world.notifiers.invalidate({ ...world.rangeOf(0, 1), event: 'unmap' }, () => world.clear(1)),
-      device: async ({ driver, notifiers: [, y] }) => { if (y) await attempt(driver, y, 1) },
+      device: async ({ driver, notifiers: [, y] }) => { if (y) await driver.attempt(y, 1) },
     },
     { pages: 2, intervals: [[0, 0], [1, 1]], ...(operations && { operations }) },
   )
 }
 
-export const c09: Claim = defineClaim({
+export const c09: Claim = {
   id: 'C9',
   title: 'A change of the tree while something is being invalidated is deferred, and queued with the spinlock held',
   source: 'mail',
@@ -54,4 +53,4 @@ removal, an insert or a batch is queued in that time, whoever asks for it, and t
     variant('a', 'what a callback asks for is done at once', ['CORRUPT', 'UAF'], hole((world) => new HoleDriver(world), { operations: withProtocol(AtOnce) })),
     variant('b', 'what a thread asks for is done at once', ['CORRUPT', 'UAF'], walked(withProtocol(AtOnce))),
   ],
-})
+}

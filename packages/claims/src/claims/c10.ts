@@ -1,8 +1,8 @@
-import { defineClaim, variant, type Claim } from '../claim.ts'
+import { variant, type Claim } from '../claim.ts'
 import { withProtocol } from '../cores.ts'
 import { Growing, growing, GrowingAnyTime, UpdateAtOnce, UpdateAtOnceAsInsert } from '../update-at-once.ts'
 
-export const c10: Claim = defineClaim({
+export const c10: Claim = {
   id: 'C10',
   title: 'update can be called only while the interval tree is locked for read',
   source: 'mail',
@@ -15,4 +15,4 @@ So the tree lock is what makes it right here, and it is also what leaves one cas
     variant('right insert', 'at any time, with the care of an insert', 'pass', growing((world) => new GrowingAnyTime(world), withProtocol(UpdateAtOnceAsInsert))),
     variant('a', 'at any time, at once', 'STALE', growing((world) => new GrowingAnyTime(world), withProtocol(UpdateAtOnce))),
   ],
-})
+}

@@ -1,6 +1,6 @@
 import { MmuNotifierError } from '@mmu-notifier/kernel'
 import type { IntervalNotifier, InvalidateRange } from '@mmu-notifier/core'
-import { defineClaim, variant, type Claim } from '../claim.ts'
+import { variant, type Claim } from '../claim.ts'
 import { hole, HoleDriver } from '../hole.ts'
 import type { Stage } from '../scenario.ts'
 
@@ -14,7 +14,7 @@ class Updating extends HoleDriver {
     await this.lock.unlock()
   }
 
-  override async work(notifier: IntervalNotifier, page: number): Promise<boolean> {
+  override async attempt(notifier: IntervalNotifier, page: number): Promise<boolean> {
     const seq = await notifier.readBegin()
     const frame = await this.world.read(page)
     await this.lock.lock()
@@ -57,7 +57,7 @@ const survives = (expected: boolean) => async (state: Stage<HoleDriver>): Promis
   if (state.x.dying === expected) throw new MmuNotifierError('INVARIANT', `INVARIANT  the interval ${expected ? 'is gone' : 'has survived'}`)
 }
 
-export const c12: Claim = defineClaim({
+export const c12: Claim = {
   id: 'C12',
   title: 'A hole is better expressed as a batch of a removal and two inserts than by an update',
   source: 'mail',
@@ -70,4 +70,4 @@ compare the bounds of its interval with its page, under the user lock, and the u
     variant('right update', 'an update and an insert, in one section: the interval is the left part; its reader compares the bounds', 'pass', hole((world) => new Updating(world), { check: survives(true) })),
     variant('a', 'an update and an insert; a reader goes by readRetry alone', 'STALE', hole((world) => new Trusting(world), { check: survives(true) })),
   ],
-})
+}

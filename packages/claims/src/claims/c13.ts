@@ -1,6 +1,6 @@
 import type { IntervalNotifier } from '@mmu-notifier/core'
 import type { Scenario } from '@mmu-notifier/explore'
-import { defineClaim, variant, type Claim } from '../claim.ts'
+import { variant, type Claim } from '../claim.ts'
 import { withOperations, type MakeOperations } from '../cores.ts'
 import { Driver } from '../driver.ts'
 import { stage, type Stage } from '../scenario.ts'
@@ -35,7 +35,7 @@ function removing(driver: (world: World) => Removing, operations?: MakeOperation
   )
 }
 
-export const c13: Claim = defineClaim({
+export const c13: Claim = {
   id: 'C13',
   title: 'remove stays as it is: when it returns, no callback runs, none will come, and the memory is the caller\'s',
   source: 'mail',
@@ -50,4 +50,4 @@ A reader in \`readBegin\` may look without the spinlock. It touches nothing that
     variant('a', 'remove looks without the spinlock', 'UAF', removing((world) => new Removing(world), withOperations(SplitEnd))),
     variant('b', 'the removal does not wait', 'UAF', removing((world) => new DoesNotWait(world))),
   ],
-})
+}

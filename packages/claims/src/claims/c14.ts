@@ -1,7 +1,6 @@
 import type { IntervalNotifier, InvalidateRange } from '@mmu-notifier/core'
 import type { Scenario } from '@mmu-notifier/explore'
-import { attempt } from '../attempt.ts'
-import { defineClaim, variant, type Claim } from '../claim.ts'
+import { variant, type Claim } from '../claim.ts'
 import { withOperations, type MakeOperations } from '../cores.ts'
 import { Driver } from '../driver.ts'
 import { stage, type Stage } from '../scenario.ts'
@@ -50,7 +49,7 @@ function unmapped(driver: (world: World) => Removing, operations?: MakeOperation
   return stage<Removing>(
     {
       async device({ driver, x }) {
-        await attempt(driver, x, 0)
+        await driver.attempt(x, 0)
         await x.put()
       },
       munmap: ({ world }) => world.unmap(0),
@@ -66,7 +65,7 @@ function dropped(driver: (world: World) => Removing): Scenario<Stage<Removing>> 
     {
       control: ({ driver, x }) => driver.drop(x),
       reclaim: ({ world }) => world.reclaim(0),
-      device: async ({ driver, x }) => { await attempt(driver, x, 0) },
+      device: async ({ driver, x }) => { await driver.attempt(x, 0) },
     },
     {
       driver,
@@ -78,7 +77,7 @@ function dropped(driver: (world: World) => Removing): Scenario<Stage<Removing>> 
   )
 }
 
-export const c14: Claim = defineClaim({
+export const c14: Claim = {
   id: 'C14',
   title: 'The removal for callbacks does not wait: it is queued, and a release follows',
   source: 'mail',
@@ -94,4 +93,4 @@ nothing then: they come to the lock after that, and retry for ever.)`,
     variant('b', 'a callback uses the one that waits', 'LOCKDEP', unmapped((world) => new Synchronous(world))),
     variant('c', 'a thread removes it, and then unmaps it', 'STALE', dropped((world) => new ZapsLate(world))),
   ],
-})
+}

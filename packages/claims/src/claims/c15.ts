@@ -1,7 +1,6 @@
 import type { InvalidateRange } from '@mmu-notifier/core'
 import type { Scenario } from '@mmu-notifier/explore'
-import { attempt } from '../attempt.ts'
-import { defineClaim, variant, type Claim } from '../claim.ts'
+import { variant, type Claim } from '../claim.ts'
 import { withOperations, type MakeOperations } from '../cores.ts'
 import { Driver } from '../driver.ts'
 import { stage, type Stage } from '../scenario.ts'
@@ -18,7 +17,7 @@ class Shrinking extends Driver {
 function scenario(operations?: MakeOperations): Scenario<Stage<Shrinking>> {
   return stage<Shrinking>(
     {
-      device: async ({ driver, x }) => { await attempt(driver, x, 0) },
+      device: async ({ driver, x }) => { await driver.attempt(x, 0) },
       munmap: ({ world }) => world.notifiers.invalidate({ ...world.rangeOf(1), event: 'unmap' }, () => world.clear(1)),
       reclaim: ({ world }) => world.reclaim(0),
     },
@@ -26,7 +25,7 @@ function scenario(operations?: MakeOperations): Scenario<Stage<Shrinking>> {
   )
 }
 
-export const c15: Claim = defineClaim({
+export const c15: Claim = {
   id: 'C15',
   title: 'update is asynchronous only',
   source: 'mail',
@@ -36,4 +35,4 @@ Who needs to know that it was applied is the reader, and \`readBegin\` waits for
     variant('right', 'an update is queued', 'pass', scenario()),
     variant('a', 'an update returns when it is done', 'HANG', scenario(withOperations(WaitingUpdate))),
   ],
-})
+}

@@ -1,6 +1,6 @@
 import type { Interval } from '@mmu-notifier/core'
 import { Operations, Protocol, type Notifier } from '@mmu-notifier/core/steps'
-import { defineClaim, variant, type Claim } from '../claim.ts'
+import { variant, type Claim } from '../claim.ts'
 import { withOperations, withProtocol, type MakeOperations } from '../cores.ts'
 import { stage, type Stage } from '../scenario.ts'
 import type { Scenario } from '@mmu-notifier/explore'
@@ -47,7 +47,7 @@ class NoWait extends Operations {
 }
 
 /** An insert while something runs, and a reader that uses it at once. */
-function inserting(operations?: MakeOperations): Scenario<Stage> {
+export function inserting(operations?: MakeOperations): Scenario<Stage> {
   return stage(
     {
       async device({ driver }) {
@@ -60,7 +60,7 @@ function inserting(operations?: MakeOperations): Scenario<Stage> {
   )
 }
 
-export const c16: Claim = defineClaim({
+export const c16: Claim = {
   id: 'C16',
   title: 'readBegin makes sure that every delayed operation on its interval is complete',
   source: 'mail',
@@ -73,4 +73,4 @@ notifiers have left the tree, or that a release has run. Without it a reader wou
     variant('b', 'a deferred insert is born with an old number', 'STALE', inserting(withProtocol(EarlyInsert))),
     variant('c', 'readBegin returns at once, and leaves it to readRetry', 'STALE', growing(withOperations(NoWait))),
   ],
-})
+}

@@ -1,7 +1,8 @@
 import type { Operations } from '@mmu-notifier/core/steps'
 import type { Scenario } from '@mmu-notifier/explore'
-import { defineClaim, variant, type Claim } from '../claim.ts'
+import { variant, type Claim } from '../claim.ts'
 import { withOperations } from '../cores.ts'
+import { inserting } from './c16.ts'
 import { stage, type Stage } from '../scenario.ts'
 import { LockedRemove, SplitEnd } from '../split-end.ts'
 
@@ -24,20 +25,6 @@ function growing(core: Core): Scenario<Stage> {
   )
 }
 
-/** An interval is inserted while another one is invalidated, and used at once; somebody reclaims its page. */
-function inserting(core: Core): Scenario<Stage> {
-  return stage(
-    {
-      async device({ driver }) {
-        await driver.fault(await driver.insert(0), 0)
-      },
-      reclaim: ({ world }) => world.reclaim(0),
-      unrelated: ({ world }) => world.notifiers.invalidate({ ...world.rangeOf(1), event: 'clear' }, async () => undefined),
-    },
-    { pages: 2, intervals: [[1, 1]], operations: withOperations(core) },
-  )
-}
-
 /** The owner removes an interval and frees it; an invalidation of it may be under way, and a reader of another interval. */
 function removing(core: Core): Scenario<Stage> {
   return stage(
@@ -55,7 +42,7 @@ function removing(core: Core): Scenario<Stage> {
   )
 }
 
-export const c16d: Claim = defineClaim({
+export const c16d: Claim = {
   id: 'C16d',
   title: 'A reader may look at the sequence without the lock, a remover may not',
   source: 'derived',
@@ -65,8 +52,8 @@ the list is still being applied. That is harmless: he touches nothing of the lis
 A remover who goes on as early frees the notifier while the end of the period is about to take it out of the tree. He has to look under the spinlock. (Elsewhere in these claims that section is one step, and the difference does not arise.)`,
   variants: [
     variant('right', 'a reader waits lock-free until an update is applied', 'pass', growing(SplitEnd)),
-    variant('right insert', 'a reader waits lock-free until an insert is applied', 'pass', inserting(SplitEnd)),
+    variant('right insert', 'a reader waits lock-free until an insert is applied', 'pass', inserting(withOperations(SplitEnd))),
     variant('right remove', 'a remover looks at the sequence under the spinlock', 'pass', removing(LockedRemove)),
     variant('a', 'a remover looks without it', 'UAF', removing(SplitEnd)),
   ],
-})
+}

@@ -1,8 +1,7 @@
 import type { IntervalNotifier } from '@mmu-notifier/core'
 import { Protocol, type Notifier } from '@mmu-notifier/core/steps'
 import type { Scenario } from '@mmu-notifier/explore'
-import { attempt } from '../attempt.ts'
-import { defineClaim, variant, type Claim } from '../claim.ts'
+import { variant, type Claim } from '../claim.ts'
 import { withProtocol, type MakeOperations } from '../cores.ts'
 import { Driver } from '../driver.ts'
 import { stage, type Stage } from '../scenario.ts'
@@ -13,7 +12,7 @@ class Counting extends Driver {
   async work(): Promise<void> {
     const found = await this.lookUp(0)
     if (!found) return
-    await attempt(this, found, 0)
+    await this.attempt(found, 0)
     await this.done(found)
   }
 
@@ -23,14 +22,6 @@ class Counting extends Driver {
 
   done(notifier: IntervalNotifier): Promise<void> {
     return notifier.put()
-  }
-
-  protected async find(page: number): Promise<IntervalNotifier | undefined> {
-    const { start, last } = this.world.pagesOf(page)
-    const tree = await this.world.notifiers.lockTree()
-    const found = await tree.find(this.ops, start, last)
-    await tree.unlock()
-    return found
   }
 }
 
@@ -97,7 +88,7 @@ class ReleasesInTree extends Protocol<Notifier> {
   }
 }
 
-export const c17: Claim = defineClaim({
+export const c17: Claim = {
   id: 'C17',
   title: 'Who works with an interval holds a reference to it, taken while the tree is locked',
   source: 'mail',
@@ -110,4 +101,4 @@ when the last reference is given back it is queued for removal if somebody walks
     variant('b', 'a reference taken after the unlock', ['UAF', 'REFCOUNT'], removed((world) => new GetsLate(world))),
     variant('c', 'the last reference releases at once', 'UAF', given(withProtocol(ReleasesInTree))),
   ],
-})
+}

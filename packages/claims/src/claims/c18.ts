@@ -1,7 +1,6 @@
 import type { IntervalNotifier } from '@mmu-notifier/core'
 import type { Scenario } from '@mmu-notifier/explore'
-import { attempt } from '../attempt.ts'
-import { defineClaim, variant, type Claim } from '../claim.ts'
+import { variant, type Claim } from '../claim.ts'
 import { withOperations, type MakeOperations } from '../cores.ts'
 import { Driver } from '../driver.ts'
 import { stage, type Stage } from '../scenario.ts'
@@ -18,7 +17,7 @@ class Finding extends Driver {
     await found?.get()
     await tree.unlock()
     if (!found) return
-    await attempt(this, found, 1)
+    await this.attempt(found, 1)
     await found.put()
   }
 
@@ -44,7 +43,7 @@ class ReadsLocked extends Finding {
     const found = await tree.find(this.ops, start, last)
     if (found) {
       await tree.update(found, this.world.pagesOf(0, 1))
-      await attempt(this, found, 1)
+      await this.attempt(found, 1)
     }
     await tree.unlock()
   }
@@ -70,7 +69,7 @@ function scenario(driver: (world: World) => Finding, operations?: MakeOperations
   )
 }
 
-export const c18: Claim = defineClaim({
+export const c18: Claim = {
   id: 'C18',
   title: 'find takes place with the tree locked for read; who has a reference, or has finished, unlocks it',
   source: 'mail',
@@ -84,4 +83,4 @@ a reference, unlocks, and calls \`readBegin\` then. Waiting under the lock is re
     variant('c', 'it removes before it unlocks', 'LOCKDEP', scenario((world) => new RemovesLocked(world))),
     variant('c hang', 'the same, in a core that does not assert anything', 'HANG', scenario((world) => new RemovesLocked(world), withOperations(Unasserted))),
   ],
-})
+}

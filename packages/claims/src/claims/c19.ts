@@ -1,7 +1,7 @@
 import type { IntervalNotifier, InvalidateFinish, InvalidateRange } from '@mmu-notifier/core'
 import { Protocol, type Notifier } from '@mmu-notifier/core/steps'
 import type { Scenario } from '@mmu-notifier/explore'
-import { defineClaim, variant, type Claim } from '../claim.ts'
+import { variant, type Claim } from '../claim.ts'
 import { withProtocol, type MakeOperations } from '../cores.ts'
 import { Driver } from '../driver.ts'
 import { stage, type Stage } from '../scenario.ts'
@@ -58,7 +58,7 @@ function scenario(driver: (world: World) => Looking, operations?: MakeOperations
   )
 }
 
-export const c19: Claim = defineClaim({
+export const c19: Claim = {
   id: 'C19',
   title: 'A callback has the tree locked as find has',
   source: 'mail',
@@ -68,4 +68,4 @@ export const c19: Claim = defineClaim({
     variant('a', 'it looks again when the invalidation has ended', 'UAF', scenario((world) => new Remembering(world))),
     variant('b', 'an invalidation does not freeze the tree', ['UAF', 'HANG'], scenario((world) => new Looking(world), withProtocol(Thawed))),
   ],
-})
+}

@@ -1,7 +1,7 @@
 import type { Interval, IntervalNotifier, InvalidateFinish, InvalidateRange } from '@mmu-notifier/core'
 import type { Gfp, Mutex } from '@mmu-notifier/kernel'
 import type { Scenario } from '@mmu-notifier/explore'
-import { defineClaim, variant, type Claim } from '../claim.ts'
+import { variant, type Claim } from '../claim.ts'
 import { Driver } from '../driver.ts'
 import { Pressure } from '../pressure.ts'
 import { stage, type Stage } from '../scenario.ts'
@@ -61,16 +61,8 @@ class TwoLocks extends Driver {
   /** Inside of the user lock; no callback takes it. */
   readonly vmm: Mutex = this.world.kernel.mutex('vmm.lock')
 
-  override async fault(notifier: IntervalNotifier, page: number): Promise<boolean> {
-    for (;;) {
-      const seq = await notifier.readBegin()
-      const frame = await this.world.read(page)
-      await this.lock.lock()
-      const retry = await notifier.readRetry(seq)
-      if (!retry && frame !== 0) await this.vmm.with(() => this.world.program(page, frame))
-      await this.lock.unlock()
-      if (!retry) return true
-    }
+  override map(page: number, frame: number): Promise<void> {
+    return this.vmm.with(() => super.map(page, frame))
   }
 
   /** Something else that the lock is for, and that needs memory. */
@@ -96,7 +88,7 @@ const growing = (driver: (world: World) => TwoLocks): Scenario<Stage<TwoLocks>> 
     { driver },
   )
 
-export const c20: Claim = defineClaim({
+export const c20: Claim = {
   id: 'C20',
   title: 'A callback does not allocate with GFP_KERNEL, and nothing does under a lock that callbacks wait for',
   source: 'mail',
@@ -115,4 +107,4 @@ The same happens at a distance: a lock that is taken inside of the user lock, an
     variant('c', 'the callback allocates before it locks', 'LOCKDEP', allocating((world) => new BeforeLock(world))),
     variant('d', 'the callback allocates with GFP_NOIO', 'LOCKDEP', allocating((world) => new NoIo(world))),
   ],
-})
+}

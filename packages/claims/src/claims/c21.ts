@@ -1,5 +1,5 @@
 import type { IntervalNotifier } from '@mmu-notifier/core'
-import { defineClaim, variant, type Claim } from '../claim.ts'
+import { variant, type Claim } from '../claim.ts'
 import { collision } from '../collision.ts'
 import { Driver } from '../driver.ts'
 
@@ -15,7 +15,7 @@ class NoRetry extends Driver {
   }
 }
 
-export const c21: Claim = defineClaim({
+export const c21: Claim = {
   id: 'C21',
   title: 'What was read of the CPU page table is programmed only if readRetry says so',
   source: 'derived',
@@ -25,4 +25,4 @@ reader learns of it. Without it the device gets an entry for a frame that has an
     variant('right', 'two device faults and a migration of their page', 'pass', collision()),
     variant('a', 'the reader does not call readRetry', 'STALE', collision({ driver: (world) => new NoRetry(world) })),
   ],
-})
+}

@@ -1,5 +1,5 @@
 import type { IntervalNotifier } from '@mmu-notifier/core'
-import { defineClaim, variant, type Claim } from '../claim.ts'
+import { variant, type Claim } from '../claim.ts'
 import { collision } from '../collision.ts'
 import { Driver } from '../driver.ts'
 
@@ -18,7 +18,7 @@ class RetryBeforeLock extends Driver {
   }
 }
 
-export const c22: Claim = defineClaim({
+export const c22: Claim = {
   id: 'C22',
   title: 'readRetry is asked under the user lock',
   source: 'derived',
@@ -28,4 +28,4 @@ finds nothing to unmap, and goes; then the reader programs what is about to be f
     variant('right', 'two device faults and a migration of their page', 'pass', collision()),
     variant('a', 'the reader asks before it takes the lock', 'STALE', collision({ driver: (world) => new RetryBeforeLock(world) })),
   ],
-})
+}

@@ -1,7 +1,7 @@
 import type { Interval, IntervalNotifier } from '@mmu-notifier/core'
 import { MmuNotifierError, type Cell } from '@mmu-notifier/kernel'
 import type { Scenario } from '@mmu-notifier/explore'
-import { defineClaim, variant, type Claim } from '../claim.ts'
+import { variant, type Claim } from '../claim.ts'
 import { collision } from '../collision.ts'
 import { Driver } from '../driver.ts'
 import type { Stage } from '../scenario.ts'
@@ -77,7 +77,7 @@ class LateCommit extends WithTlb {
 const withTlb = (driver: new (world: Stage['world']) => WithTlb): Scenario<Stage<WithTlb>> =>
   collision({ driver: (world) => new driver(world), check: (state) => { state.driver.settled() } })
 
-export const c23: Claim = defineClaim({
+export const c23: Claim = {
   id: 'C23',
   title: 'From readRetry until the device has the entry it is one section of the user lock',
   source: 'derived',
@@ -90,4 +90,4 @@ entry comes back to stay.`,
     variant('a', 'the lock is released between readRetry and the programming', 'STALE', collision({ driver: (world) => new LockDropped(world) })),
     variant('b', 'the device loads the entry when the lock is released', 'STALE', withTlb(LateCommit)),
   ],
-})
+}

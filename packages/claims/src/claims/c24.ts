@@ -1,5 +1,5 @@
 import type { IntervalNotifier, InvalidateRange } from '@mmu-notifier/core'
-import { defineClaim, variant, type Claim } from '../claim.ts'
+import { variant, type Claim } from '../claim.ts'
 import { collision } from '../collision.ts'
 import { Driver } from '../driver.ts'
 
@@ -26,7 +26,7 @@ class SetSeqIfMapped extends Driver {
   }
 }
 
-export const c24: Claim = defineClaim({
+export const c24: Claim = {
   id: 'C24',
   title: 'A callback calls setSeq always, whether or not the device maps anything',
   source: 'derived',
@@ -37,4 +37,4 @@ export const c24: Claim = defineClaim({
     variant('a', 'the callback does not call setSeq', 'STALE', collision({ driver: (world) => new NoSetSeq(world) })),
     variant('b', 'the callback returns early when nothing is mapped', 'STALE', collision({ driver: (world) => new SetSeqIfMapped(world) })),
   ],
-})
+}

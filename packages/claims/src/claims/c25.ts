@@ -1,5 +1,5 @@
 import type { IntervalNotifier, InvalidateRange } from '@mmu-notifier/core'
-import { defineClaim, variant, type Claim } from '../claim.ts'
+import { variant, type Claim } from '../claim.ts'
 import { collision } from '../collision.ts'
 import { Driver } from '../driver.ts'
 
@@ -25,7 +25,7 @@ class SetSeqAfterLock extends Driver {
   }
 }
 
-export const c25: Claim = defineClaim({
+export const c25: Claim = {
   id: 'C25',
   title: 'setSeq is called under the user lock, with the unmapping',
   source: 'derived',
@@ -38,4 +38,4 @@ two stores, which the lock spares: it is no reason to do so, and it does not hol
     variant('before', 'setSeq, then the lock', 'pass', collision({ driver: (world) => new SetSeqBeforeLock(world) })),
     variant('after', 'the lock, then setSeq', 'STALE', collision({ driver: (world) => new SetSeqAfterLock(world) })),
   ],
-})
+}

@@ -1,7 +1,7 @@
 import type { IntervalNotifier, InvalidateFinish, InvalidateRange } from '@mmu-notifier/core'
 import type { Cell } from '@mmu-notifier/kernel'
 import type { Scenario } from '@mmu-notifier/explore'
-import { defineClaim, variant, type Claim } from '../claim.ts'
+import { variant, type Claim } from '../claim.ts'
 import { collision } from '../collision.ts'
 import { Driver } from '../driver.ts'
 import { stage, type Stage } from '../scenario.ts'
@@ -55,7 +55,7 @@ const afterwards = (driver: (world: World) => Driver): Scenario<Stage> =>
     { driver, before: ({ world }) => world.replace(0) },
   )
 
-export const c26: Claim = defineClaim({
+export const c26: Claim = {
   id: 'C26',
   title: 'setSeq gets the number that the callback got',
   source: 'derived',
@@ -71,4 +71,4 @@ An even number is worse: the address space *is* even when nothing runs. As soon 
     variant('c', 'always the same number', 'STALE', collision({ driver: (world) => new Constant(world) })),
     variant('d', 'a counter of its own', 'STALE', collision({ driver: (world) => new OwnCounter(world) })),
   ],
-})
+}

@@ -1,5 +1,5 @@
 import type { IntervalNotifier } from '@mmu-notifier/core'
-import { defineClaim, variant, type Claim } from '../claim.ts'
+import { variant, type Claim } from '../claim.ts'
 import { collision } from '../collision.ts'
 import { Driver } from '../driver.ts'
 
@@ -18,7 +18,7 @@ class BeginAfterRead extends Driver {
   }
 }
 
-export const c27: Claim = defineClaim({
+export const c27: Claim = {
   id: 'C27',
   title: 'readBegin comes before the CPU page table is read',
   source: 'derived',
@@ -28,4 +28,4 @@ interval after the pages were looked up, and to keep a number over several looks
     variant('right', 'two device faults and a migration of their page', 'pass', collision()),
     variant('a', 'the entry is read first', 'STALE', collision({ driver: (world) => new BeginAfterRead(world) })),
   ],
-})
+}

@@ -1,6 +1,6 @@
 import type { IntervalNotifier } from '@mmu-notifier/core'
 import type { Scenario } from '@mmu-notifier/explore'
-import { defineClaim, variant, type Claim } from '../claim.ts'
+import { variant, type Claim } from '../claim.ts'
 import { overlapping } from '../collision.ts'
 import { Driver } from '../driver.ts'
 import { stage, type Stage } from '../scenario.ts'
@@ -52,7 +52,7 @@ const closing = (driver: (world: World) => Closing = (world) => new Closing(worl
     { pages: 2, intervals: [[0, 0], [1, 1]], driver },
   )
 
-export const c28: Claim = defineClaim({
+export const c28: Claim = {
   id: 'C28',
   title: 'Nobody waits for an invalidation under a lock that its callbacks take',
   source: 'derived',
@@ -69,4 +69,4 @@ lock while the reader waits for both. \`remove\` waits for the first.`,
     variant('b', 'remove under the lock', 'LOCKDEP', closing((world) => new RemoveUnderLock(world))),
     variant('b hangs', 'the same, and nobody checks the order of locks', 'DEADLOCK', closing((world) => new RemoveUnderLock(world)), { lockdep: false }),
   ],
-})
+}

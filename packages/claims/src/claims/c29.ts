@@ -1,6 +1,6 @@
 import { Protocol, type Notifier } from '@mmu-notifier/core/steps'
 import type { Scenario } from '@mmu-notifier/explore'
-import { defineClaim, variant, type Claim } from '../claim.ts'
+import { variant, type Claim } from '../claim.ts'
 import { withProtocol, type MakeOperations } from '../cores.ts'
 import { stage, type Stage } from '../scenario.ts'
 import { walkOracle } from '../walk-oracle.ts'
@@ -90,7 +90,7 @@ function walking(protocol?: typeof Protocol<Notifier>): Scenario<Stage> {
   )
 }
 
-export const c29: Claim = defineClaim({
+export const c29: Claim = {
   id: 'C29',
   title: 'An insert is born with an odd number, and with that of the period if anything runs',
   source: 'derived',
@@ -109,4 +109,4 @@ not go into the tree at all.`,
     variant('c', 'put into the tree although it is frozen', 'CORRUPT', walking(AtOnce)),
     variant('d', 'born with the number that the address space has, and keeps while nobody is called', 'HANG', quiet(withProtocol(BornNow))),
   ],
-})
+}

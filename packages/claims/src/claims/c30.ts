@@ -1,6 +1,6 @@
 import { Operations, Protocol, type Applied, type Notifier } from '@mmu-notifier/core/steps'
 import type { Scenario } from '@mmu-notifier/explore'
-import { defineClaim, variant, type Claim } from '../claim.ts'
+import { variant, type Claim } from '../claim.ts'
 import { withOperations, withProtocol, type MakeOperations } from '../cores.ts'
 import { stage, type Stage } from '../scenario.ts'
 
@@ -71,7 +71,7 @@ function removing(operations?: MakeOperations): Scenario<Stage> {
   )
 }
 
-export const c30: Claim = defineClaim({
+export const c30: Claim = {
   id: 'C30',
   title: 'The deferred list is applied by the last end of a period, in the section that makes the sequence even',
   source: 'derived',
@@ -84,4 +84,4 @@ not never: while the sequence is even the list is empty, so that whatever looks 
     variant('b', 'the list is applied when all were woken', 'UAF', removing(withOperations(AppliedLater))),
     variant('c', 'the list is left for the next period', 'QUIESCENT', walking(withProtocol(NeverApplied))),
   ],
-})
+}

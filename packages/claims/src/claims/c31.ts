@@ -1,6 +1,6 @@
 import { Operations, type Applied, type Notifier, type Range } from '@mmu-notifier/core/steps'
 import type { Scenario } from '@mmu-notifier/explore'
-import { defineClaim, variant, type Claim } from '../claim.ts'
+import { variant, type Claim } from '../claim.ts'
 import { withOperations, type MakeOperations } from '../cores.ts'
 import { stage, type Stage } from '../scenario.ts'
 
@@ -45,7 +45,7 @@ function waiting(who: keyof typeof SLEEPERS, operations?: MakeOperations): Scena
   )
 }
 
-export const c31: Claim = defineClaim({
+export const c31: Claim = {
   id: 'C31',
   title: 'The last end of a period wakes everybody, after the sequence has changed',
   source: 'derived',
@@ -61,4 +61,4 @@ everybody looks, and sleeps again.`,
     variant('b', 'a reader is woken before the sequence changes', 'HANG', waiting('reader', withOperations(WakeFirst))),
     variant('b remove', 'a removal is woken before the sequence changes', 'HANG', waiting('removal', withOperations(WakeFirst))),
   ],
-})
+}

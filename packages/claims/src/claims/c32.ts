@@ -1,6 +1,6 @@
 import type { IntervalNotifier, InvalidateFinish, InvalidateRange } from '@mmu-notifier/core'
 import { Protocol, type Applied, type Notifier } from '@mmu-notifier/core/steps'
-import { defineClaim, variant, type Claim } from '../claim.ts'
+import { variant, type Claim } from '../claim.ts'
 import { overlapping } from '../collision.ts'
 import { withProtocol } from '../cores.ts'
 import { Driver } from '../driver.ts'
@@ -26,7 +26,7 @@ class FirstEnds extends Protocol<Notifier> {
   }
 }
 
-export const c32: Claim = defineClaim({
+export const c32: Claim = {
   id: 'C32',
   title: 'Two invalidations of one interval share the number of the period, and its readers wait for both',
   source: 'derived',
@@ -37,4 +37,4 @@ that wait for none of them. A period that ends with the first one lets readers g
     variant('a', 'each callback counts a number up', 'STALE', overlapping({ driver: (world) => new OwnNumber(world) })),
     variant('b', 'the first end is the end of the period', 'STALE', overlapping({ operations: withProtocol(FirstEnds) })),
   ],
-})
+}

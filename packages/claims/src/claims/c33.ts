@@ -1,7 +1,7 @@
 import type { IntervalNotifier, InvalidateFinish, InvalidateRange } from '@mmu-notifier/core'
 import { Operations, type Range } from '@mmu-notifier/core/steps'
 import type { Scenario } from '@mmu-notifier/explore'
-import { defineClaim, variant, type Claim } from '../claim.ts'
+import { variant, type Claim } from '../claim.ts'
 import { withOperations } from '../cores.ts'
 import { Driver } from '../driver.ts'
 import { stage, type Stage, type StageOptions } from '../scenario.ts'
@@ -65,7 +65,7 @@ class AgreesAnyway extends Driver {
   }
 }
 
-export const c33: Claim = defineClaim({
+export const c33: Claim = {
   id: 'C33',
   title: 'A refused range is as if it had never started',
   source: 'derived',
@@ -81,4 +81,4 @@ notifier refuses is MAIN-1.`,
     variant('b', 'the core does not end it', 'HANG', unchecked(reaping({ operations: withOperations(NeverEndsRefused) }))),
     variant('d', 'the callback agrees without the lock', 'STALE', reaping({ driver: (world) => new AgreesAnyway(world) })),
   ],
-})
+}

@@ -2,7 +2,7 @@ import type { IntervalNotifier, InvalidateFinish, InvalidateRange } from '@mmu-n
 import { Operations, type Notifier } from '@mmu-notifier/core/steps'
 import { isMmuNotifierError, type Cell } from '@mmu-notifier/kernel'
 import type { Scenario } from '@mmu-notifier/explore'
-import { defineClaim, variant, type Claim } from '../claim.ts'
+import { variant, type Claim } from '../claim.ts'
 import { withOperations, type MakeOperations } from '../cores.ts'
 import { Driver } from '../driver.ts'
 import { stage, type Stage, type StageOptions } from '../scenario.ts'
@@ -175,7 +175,7 @@ function closing(pinned: boolean): Scenario<Stage> {
   )
 }
 
-export const c34: Claim = defineClaim({
+export const c34: Claim = {
   id: 'C34',
   title: 'An address space takes no interval when it has no users, tells all it has before it ends, and stays as long as one is left',
   source: 'derived',
@@ -199,4 +199,4 @@ Each registered interval holds the object, and gives it back when its release ha
     variant('e', 'the file does not hold it', 'UAF', closing(false)),
     variant('f', 'an insert is deferred beyond the release, and its reader is no user', 'STALE', deferring(false)),
   ],
-})
+}

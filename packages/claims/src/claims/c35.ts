@@ -1,7 +1,7 @@
 import type { IntervalNotifier, MmuNotifier } from '@mmu-notifier/core'
 import type { Memory } from '@mmu-notifier/kernel'
 import type { Scenario } from '@mmu-notifier/explore'
-import { defineClaim, variant, type Claim } from '../claim.ts'
+import { variant, type Claim } from '../claim.ts'
 import { Driver } from '../driver.ts'
 import { stage, type Stage } from '../scenario.ts'
 import type { World } from '../world.ts'
@@ -63,7 +63,7 @@ const unloading = (driver: (world: World) => Unloadable): Scenario<Stage<Unloada
     { driver, check: ({ world }) => { world.nothingLeft() } },
   )
 
-export const c35: Claim = defineClaim({
+export const c35: Claim = {
   id: 'C35',
   title: 'Before a driver goes it waits until its releases have returned',
   source: 'derived',
@@ -74,4 +74,4 @@ the releases of all that was removed before. The barrier of the classic notifier
     variant('a', 'it is freed at once', 'UAF', unloading((world) => new NoBarrier(world))),
     variant('b', 'it waits for the classic notifiers only', 'UAF', unloading((world) => new SrcuBarrier(world))),
   ],
-})
+}

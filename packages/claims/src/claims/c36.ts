@@ -2,7 +2,7 @@ import type { IntervalNotifier } from '@mmu-notifier/core'
 import { Protocol, type Notifier } from '@mmu-notifier/core/steps'
 import { MmuNotifierError } from '@mmu-notifier/kernel'
 import type { Scenario } from '@mmu-notifier/explore'
-import { defineClaim, variant, type Claim } from '../claim.ts'
+import { variant, type Claim } from '../claim.ts'
 import { withProtocol, type MakeOperations } from '../cores.ts'
 import { Driver } from '../driver.ts'
 import { stage, type Stage } from '../scenario.ts'
@@ -55,7 +55,7 @@ class Anybody extends Protocol<Notifier> {
   }
 }
 
-export const c36: Claim = defineClaim({
+export const c36: Claim = {
   id: 'C36',
   title: 'find returns notifiers of the driver that asks',
   source: 'derived',
@@ -65,4 +65,4 @@ ops lies in an object of which it knows nothing, and with a size that it does no
     variant('right', 'two drivers with intervals over one page', 'pass', two()),
     variant('a', 'find returns the first, of whatever driver', 'CORRUPT', two(withProtocol(Anybody))),
   ],
-})
+}

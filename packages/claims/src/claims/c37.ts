@@ -2,7 +2,7 @@ import type { Interval, IntervalNotifier } from '@mmu-notifier/core'
 import { Protocol, type Notifier } from '@mmu-notifier/core/steps'
 import { isMmuNotifierError, MmuNotifierError } from '@mmu-notifier/kernel'
 import type { Scenario } from '@mmu-notifier/explore'
-import { defineClaim, variant, type Claim } from '../claim.ts'
+import { variant, type Claim } from '../claim.ts'
 import { withProtocol, type MakeOperations } from '../cores.ts'
 import { stage, type Stage } from '../scenario.ts'
 
@@ -88,7 +88,7 @@ function putting(puts: number): Scenario<Stage> {
   )
 }
 
-export const c37: Claim = defineClaim({
+export const c37: Claim = {
   id: 'C37',
   title: 'An interval is removed once, and nothing is done to one that is going',
   source: 'derived',
@@ -105,4 +105,4 @@ already, and to add it again makes a loop of the list. An update of what is goin
     variant('b lives', 'the same, with a list that knows what is in it: the interval comes back', 'LEAK', updated(withProtocol(Resurrecting))),
     variant('c', 'one holder puts twice', ['REFCOUNT', 'UAF'], putting(2)),
   ],
-})
+}

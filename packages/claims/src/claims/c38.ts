@@ -1,6 +1,6 @@
 import { Operations, Range, type Applied, type Notifier } from '@mmu-notifier/core/steps'
 import type { Scenario } from '@mmu-notifier/explore'
-import { defineClaim, variant, type Claim } from '../claim.ts'
+import { variant, type Claim } from '../claim.ts'
 import { withOperations, type MakeOperations } from '../cores.ts'
 import { stage, type Stage } from '../scenario.ts'
 
@@ -30,7 +30,7 @@ class EndsWhatItHits extends Operations {
   }
 }
 
-export const c38: Claim = defineClaim({
+export const c38: Claim = {
   id: 'C38',
   title: 'The end of an invalidation is counted, and not looked up',
   source: 'derived',
@@ -42,4 +42,4 @@ twice.)`,
     variant('other range', 'a migration that ends another range', 'pass', ending(1)),
     variant('a', 'another range, and a core that looks for what it hits', ['HANG', 'QUIESCENT'], ending(1, withOperations(EndsWhatItHits))),
   ],
-})
+}

@@ -2,7 +2,7 @@ import type { Interval, IntervalNotifier, InvalidateFinish, InvalidateRange } fr
 import { Operations, type Notifier, type Range } from '@mmu-notifier/core/steps'
 import type { Cell, Completion, WorkQueue } from '@mmu-notifier/kernel'
 import type { Scenario } from '@mmu-notifier/explore'
-import { defineClaim, variant, type Claim } from '../claim.ts'
+import { variant, type Claim } from '../claim.ts'
 import { withOperations } from '../cores.ts'
 import { Driver } from '../driver.ts'
 import { stage, type Stage, type StageOptions } from '../scenario.ts'
@@ -129,18 +129,10 @@ function refusing(operations?: StageOptions<Stopping>['operations']): Scenario<S
     tasks: {
       work: ({ driver }) => driver.work(),
       busy: ({ other }) => other.lock.with(async () => { await other.world.read(1) }),
-      reaper: ({ world }) => reap(world),
+      reaper: ({ world }) => world.reap(0, 1),
     },
     ...(check && { check }),
   }
-}
-
-async function reap(world: World): Promise<void> {
-  const range = await world.notifiers.invalidateRangeStartNonblock({ ...world.rangeOf(0, 1), event: 'clear' })
-  if (range === 'EAGAIN') return
-  await world.clear(0)
-  await world.clear(1)
-  await world.notifiers.invalidateRangeEnd(range)
 }
 
 /** Whoever has agreed is forgotten when somebody refuses. */
@@ -152,7 +144,7 @@ class NoFinishOnRefusal extends Operations {
   }
 }
 
-export const c39: Claim = defineClaim({
+export const c39: Claim = {
   id: 'C39',
   title: 'The second pass of every callback that agreed runs before the page table changes, whatever came of the others',
   source: 'derived',
@@ -169,4 +161,4 @@ also when a later callback has refused; and since invalidations of an interval o
     variant('c', 'two invalidations share what the second pass waits for', 'STALE', overlapping((world) => new SharedFinish(world))),
     variant('d', 'the second pass calls setSeq', 'STALE', faulting({ driver: (world) => new SetSeqInFinish(world) })),
   ],
-})
+}

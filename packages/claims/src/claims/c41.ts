@@ -2,7 +2,7 @@ import type { IntervalNotifier } from '@mmu-notifier/core'
 import { Protocol, type Notifier } from '@mmu-notifier/core/steps'
 import type { Cell } from '@mmu-notifier/kernel'
 import type { Scenario } from '@mmu-notifier/explore'
-import { defineClaim, variant, type Claim } from '../claim.ts'
+import { variant, type Claim } from '../claim.ts'
 import { withProtocol, type MakeOperations } from '../cores.ts'
 import { Driver } from '../driver.ts'
 import { stage, type Stage } from '../scenario.ts'
@@ -84,7 +84,7 @@ function holding(driver: (world: World) => Removing, operations?: MakeOperations
   )
 }
 
-export const c41: Claim = defineClaim({
+export const c41: Claim = {
   id: 'C41',
   title: 'For the reader of an interval that was removed readRetry is true for ever',
   source: 'derived',
@@ -103,4 +103,4 @@ All of this is for readers. What the device maps already has to go before the in
     variant('bump only', 'a new number', 'STALE', holding((world) => new Removing(world), withProtocol(Bump))),
     variant('unlocked', 'the core makes readRetry true for ever; the interval leaves the tree before it is unmapped', 'STALE', holding((world) => new Unlocked(world))),
   ],
-})
+}

@@ -1,5 +1,5 @@
 import type { Scenario } from '@mmu-notifier/explore'
-import { defineClaim, variant, type Claim } from '../claim.ts'
+import { variant, type Claim } from '../claim.ts'
 import { withOperations, type MakeOperations } from '../cores.ts'
 import { LeftOpen, RefusingDriver } from '../refusing-driver.ts'
 import { stage, type Stage } from '../scenario.ts'
@@ -25,7 +25,7 @@ function reaping(operations?: MakeOperations): Scenario<Stage<RefusingDriver>> {
   )
 }
 
-export const main1: Claim = defineClaim({
+export const main1: Claim = {
   id: 'MAIN-1',
   title: 'A range that a classic notifier refuses has to be ended for the intervals too',
   source: 'derived',
@@ -38,4 +38,4 @@ This is a finding of this model, derived from reading: as the specification has 
     variant('right', 'the start that is refused ends the range for the intervals', 'pass', reaping()),
     variant('a', 'it does not', 'HANG', reaping(withOperations(LeftOpen))),
   ],
-})
+}

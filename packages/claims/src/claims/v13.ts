@@ -1,4 +1,4 @@
-import { defineClaim, variant, type Claim } from '../claim.ts'
+import { variant, type Claim } from '../claim.ts'
 import { ending, OwnedDriver } from '../owned-driver.ts'
 
 /** It frees itself when every removal was asked for. */
@@ -8,7 +8,7 @@ class Hasty extends OwnedDriver {
   }
 }
 
-export const v13: Claim = defineClaim({
+export const v13: Claim = {
   id: 'V13',
   title: 'A driver frees itself when its intervals were released, not when their removal was asked for',
   source: 'derived',
@@ -18,4 +18,4 @@ everything, wait for the releases with \`synchronize\`, free. The posted nouveau
     variant('right', 'the driver waits for its releases', 'pass', ending()),
     variant('a', 'it does not', 'UAF', ending(Hasty)),
   ],
-})
+}

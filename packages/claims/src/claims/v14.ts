@@ -1,5 +1,5 @@
 import type { MmuNotifier } from '@mmu-notifier/core'
-import { defineClaim, variant, type Claim } from '../claim.ts'
+import { variant, type Claim } from '../claim.ts'
 import { ending, OwnedDriver } from '../owned-driver.ts'
 
 /** It has a classic notifier too, which hears of nothing. */
@@ -25,7 +25,7 @@ class OtherBarrier extends BothDriver {
   }
 }
 
-export const v14: Claim = defineClaim({
+export const v14: Claim = {
   id: 'V14',
   title: 'The barrier of classic notifiers is none for intervals',
   source: 'derived',
@@ -35,4 +35,4 @@ posted self test freed its driver behind that barrier.`,
     variant('right', 'the driver waits with synchronize', 'pass', ending(BothDriver)),
     variant('a', 'it waits for SRCU', 'UAF', ending(OtherBarrier)),
   ],
-})
+}

@@ -2,7 +2,7 @@ import type { IntervalNotifier, InvalidateFinish, InvalidateRange, TreeView } fr
 import { Protocol, type Notifier } from '@mmu-notifier/core/steps'
 import type { Scenario } from '@mmu-notifier/explore'
 import { MmuNotifierError } from '@mmu-notifier/kernel'
-import { defineClaim, variant, type Claim } from '../claim.ts'
+import { variant, type Claim } from '../claim.ts'
 import { withProtocol, type MakeOperations } from '../cores.ts'
 import { Driver } from '../driver.ts'
 import { stage, type Stage } from '../scenario.ts'
@@ -84,7 +84,7 @@ function exitAndClose(driver: new (world: World) => ClosingDriver = ClosingDrive
   )
 }
 
-export const v15: Claim = defineClaim({
+export const v15: Claim = {
   id: 'V15',
   title: 'A driver that removes its intervals at the exit and at the close removes each of them once',
   source: 'derived',
@@ -96,4 +96,4 @@ always is: the second removal adds to the deferred list what is on it already.`,
     variant('a', 'the close puts the interval that the driver remembers', ['REFCOUNT', 'UAF'], exitAndClose(Remembers)),
     variant('b', 'find returns what is being removed (as posted: V1)', 'CORRUPT', exitAndClose(ClosingDriver, withProtocol(FindsDying))),
   ],
-})
+}

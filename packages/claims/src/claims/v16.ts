@@ -1,5 +1,5 @@
 import type { Operations } from '@mmu-notifier/core/steps'
-import { defineClaim, variant, type Claim } from '../claim.ts'
+import { variant, type Claim } from '../claim.ts'
 import { withOperations } from '../cores.ts'
 import { ending, OwnedDriver } from '../owned-driver.ts'
 import { stage } from '../scenario.ts'
@@ -23,7 +23,7 @@ class PeriodOnly extends LockedRemove {
 
 const on = (core: new (...args: ConstructorParameters<typeof Operations>) => Operations) => ending(OwnedDriver, withOperations(core))
 
-export const v16: Claim = defineClaim({
+export const v16: Claim = {
   id: 'V16',
   title: 'synchronize waits for the releases, not for the period',
   source: 'derived',
@@ -42,4 +42,4 @@ are called after the section: they have not run yet. So it has to know what is t
     variant('a', 'it waits for the period, lock-free', 'UAF', on(LockFree)),
     variant('b', 'it waits for the period, under the spinlock', 'UAF', on(PeriodOnly)),
   ],
-})
+}

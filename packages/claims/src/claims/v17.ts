@@ -1,7 +1,7 @@
 import { Protocol, type Applied, type Notifier } from '@mmu-notifier/core/steps'
 import type { IntervalNotifier } from '@mmu-notifier/core'
 import type { Scenario } from '@mmu-notifier/explore'
-import { defineClaim, variant, type Claim } from '../claim.ts'
+import { variant, type Claim } from '../claim.ts'
 import { withProtocol, type MakeOperations } from '../cores.ts'
 import { Driver } from '../driver.ts'
 import { stage, type Stage } from '../scenario.ts'
@@ -58,7 +58,7 @@ function walked(operations?: MakeOperations): Scenario<Stage> {
   )
 }
 
-export const v17: Claim = defineClaim({
+export const v17: Claim = {
   id: 'V17',
   title: 'The tree lock nests: only the last one out applies what is deferred',
   source: 'derived',
@@ -70,4 +70,4 @@ outer holder would be left with a notifier that was freed under it, and a walk w
     variant('a', 'the inner unlock applies the list under the outer holder', 'UAF', nested(withProtocol(AppliesInner))),
     variant('b', 'the inner unlock applies the list under a walk', 'CORRUPT', walked(withProtocol(AppliesInner))),
   ],
-})
+}

@@ -1,6 +1,6 @@
 import { Protocol, type Notifier } from '@mmu-notifier/core/steps'
 import type { Scenario } from '@mmu-notifier/explore'
-import { defineClaim, variant, type Claim } from '../claim.ts'
+import { variant, type Claim } from '../claim.ts'
 import { withProtocol } from '../cores.ts'
 import { stage, type Stage } from '../scenario.ts'
 
@@ -41,7 +41,7 @@ function eightPeriods(count: number): Scenario<Stage> {
   )
 }
 
-export const wrap: Claim = defineClaim({
+export const wrap: Claim = {
   id: 'WRAP',
   title: 'The sequence may wrap, as long as no reader sleeps through a whole turn of it',
   source: 'derived',
@@ -53,4 +53,4 @@ With 64 bits nobody sleeps that long; with 32 bits it takes two thousand million
     variant('right', 'five bits: eight periods are half a turn', 'pass', eightPeriods(5)),
     variant('a', 'four bits: eight periods are a whole turn', 'STALE', eightPeriods(4)),
   ],
-})
+}
