@@ -9,7 +9,7 @@ import { Growing, growing } from '../update-at-once.ts'
 import type { World } from '../world.ts'
 
 /** Frees its interval when remove has returned. */
-class Removing extends Driver {
+export class Removing extends Driver {
   async drop(notifier: IntervalNotifier): Promise<void> {
     await notifier.remove()
     notifier.free()
@@ -24,7 +24,7 @@ class DoesNotWait extends Removing {
   }
 }
 
-function removing(driver: (world: World) => Removing, operations?: MakeOperations): Scenario<Stage<Removing>> {
+export function removing(driver: (world: World) => Removing, operations?: MakeOperations): Scenario<Stage<Removing>> {
   return stage<Removing>(
     {
       control: ({ driver, x }) => driver.drop(x),

@@ -6,7 +6,7 @@ import { stage, type Stage } from '../scenario.ts'
 import type { Scenario } from '@mmu-notifier/explore'
 
 /** The interval has page 0 and grows over page 1, which somebody reclaims; its reader works on page 1 as soon as it may. An invalidation of another interval keeps the tree frozen meanwhile. */
-function growing(operations?: MakeOperations): Scenario<Stage> {
+export function growing(operations?: MakeOperations): Scenario<Stage> {
   return stage(
     {
       async device({ world, driver, x }) {
@@ -23,7 +23,7 @@ function growing(operations?: MakeOperations): Scenario<Stage> {
 }
 
 /** The reader's number stays as it is. */
-class SilentUpdate extends Protocol<Notifier> {
+export class SilentUpdate extends Protocol<Notifier> {
   protected override update(entry: Notifier, interval: Interval, released: Notifier[]): void {
     const seq = entry.seq.value
     super.update(entry, interval, released)

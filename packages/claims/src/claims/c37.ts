@@ -7,7 +7,7 @@ import { withProtocol, type MakeOperations } from '../cores.ts'
 import { stage, type Stage } from '../scenario.ts'
 
 /** Does not ask whether the notifier is being removed. The list is what it is in C: to queue twice what is in it is what ruins it. */
-class Unasked extends Protocol<Notifier> {
+export class Unasked extends Protocol<Notifier> {
   protected override assertNotDying(_entry: Notifier): void {
     // goes on
   }
@@ -19,14 +19,14 @@ class Unasked extends Protocol<Notifier> {
 }
 
 /** An update turns the removal into a move. */
-class Resurrecting extends Protocol<Notifier> {
+export class Resurrecting extends Protocol<Notifier> {
   protected override assertNotDying(_entry: Notifier): void {
     // goes on
   }
 }
 
 /** ENOENT: somebody else has removed it already. */
-async function unlessRemoved(operation: Promise<void>): Promise<void> {
+export async function unlessRemoved(operation: Promise<void>): Promise<void> {
   try {
     await operation
   } catch (error) {
