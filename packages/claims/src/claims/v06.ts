@@ -8,7 +8,7 @@ export const v06: Claim = defineClaim({
   title: 'Who waits for his removal looks at the sequence with the spinlock held',
   source: 'derived',
   says: `The sequence becomes even at the beginning of the section that takes the removed intervals out of the tree. The posted series kept a \`wait_event\` whose condition reads it without the spinlock, as readers do. A remover who looks in the midst of that section goes on and frees his notifier, and the section comes to it
-next. See C13, and C16d for why readers may do so.`,
+next. See C13 and B1, and C16d for why readers may do so.`,
   variants: [
     variant('right', 'it looks with the spinlock held', 'pass', removing((world) => new Removing(world), withOperations(LockedRemove))),
     variant('a', 'it looks without', 'UAF', removing((world) => new Removing(world), withOperations(SplitEnd))),
