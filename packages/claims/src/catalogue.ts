@@ -58,6 +58,15 @@ import { c38 } from './claims/c38.ts'
 import { c39 } from './claims/c39.ts'
 import { c41 } from './claims/c41.ts'
 import { main1 } from './claims/main-1.ts'
+import { v01 } from './claims/v01.ts'
+import { v02 } from './claims/v02.ts'
+import { v03 } from './claims/v03.ts'
+import { v04 } from './claims/v04.ts'
+import { v05 } from './claims/v05.ts'
+import { v06 } from './claims/v06.ts'
+import { v07 } from './claims/v07.ts'
+import { v08 } from './claims/v08.ts'
+import { v09 } from './claims/v09.ts'
 import { v13 } from './claims/v13.ts'
 import { v14 } from './claims/v14.ts'
 import { v15 } from './claims/v15.ts'
@@ -68,8 +77,8 @@ import { wrap } from './claims/wrap.ts'
 /** Every claim, in the order of the specification: the thread's, the bugs of its posted versions, what the model found, the field's. */
 export const CLAIMS: readonly Claim[] = [
   c01, c02, c03, c04, c05, c06, c08, c09, c10, c11, c12, c13, c14, c15, c16, c16d, c17, c18, c19, c20, c21, c22, c23, c24, c25, c26,
-  c27, c28, c29, c30, c31, c32, c33, c34, c35, c36, c37, c38, c39, c41, wrap, v13, v14, v15, v16, v17, main1, b01, b02, b03, b04,
-  b08, b23, b30, b32, b33, b34, b38, b40, b41, b42, b43, b44, b45, b46,
+  c27, c28, c29, c30, c31, c32, c33, c34, c35, c36, c37, c38, c39, c41, wrap, v01, v02, v03, v04, v05, v06, v07, v08, v09, v13, v14,
+  v15, v16, v17, main1, b01, b02, b03, b04, b08, b23, b30, b32, b33, b34, b38, b40, b41, b42, b43, b44, b45, b46,
 ]
 
 /** By id, in whatever case. */

@@ -83,6 +83,11 @@ function pastOf(trace: Trace, taskNames: readonly string[], { code, task }: Fail
   return last < 0 ? () => true : (step) => step === last || trace.happensBefore(step, last)
 }
 
+/** Of a report with more lines than this, as that of a loop that does not end, only the first and last are shown. */
+const MOST = 200
+const FIRST = 40
+const LAST = 10
+
 /** One column for each task, time going down; `>` marks a switch that the failure needs. */
 export function formatCounterexample(example: Counterexample, found: string): string {
   const { steps, message, site, token, deviations } = example
@@ -93,7 +98,12 @@ export function formatCounterexample(example: Counterexample, found: string): st
     `${mark} ${cells.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join('')}${tail}`.trimEnd()
   const rows = shown.map(({ task, text, switched, site }) => line(switched ? ' >' : '  ', names.map((name) => (name === task ? text : '')), site))
   const switches = `${deviations.length} ${deviations.length === 1 ? 'switch' : 'switches'}`
-  return [message, ...(site === undefined ? [] : [`at ${site}`]), `found by ${found}, minimised to ${switches}`, `replay: ${token}`, '', line('  ', names), ...rows].join('\n')
+  return [message, ...(site === undefined ? [] : [`at ${site}`]), `found by ${found}, minimised to ${switches}`, `replay: ${token}`, '', line('  ', names), ...shortened(rows)].join('\n')
+}
+
+function shortened(rows: readonly string[]): readonly string[] {
+  if (rows.length <= MOST) return rows
+  return [...rows.slice(0, FIRST), `   … ${rows.length - FIRST - LAST} more steps …`, ...rows.slice(-LAST)]
 }
 
 function holding({ kind, holds }: Step): string {

@@ -18,3 +18,17 @@ test('what a step means stands in place of it: said inside of it, or right after
   expect(counterexample?.steps.map(({ kind, note }) => note ?? kind)).toEqual(['enters', 'writes 1', 'read'])
   expect(report).toMatch(/ {3}enters .*\n {3}writes 1 .*\n {3}read word /)
 })
+
+test('the report of a loop that does not end shows how it begins and ends, the data has all of it', async () => {
+  const { counterexample, report } = await explore({
+    setup: (kernel: Kernel) => kernel.cell('word', 0),
+    tasks: {
+      async one(word) {
+        for (;;) await word.write((await word.read()) + 1)
+      },
+    },
+  }, { maxSteps: 500 })
+  expect([counterexample?.code, counterexample?.steps.length]).toEqual(['LIVELOCK', 500])
+  expect(report).toContain('   … 450 more steps …')
+  expect(report.split('\n').length).toBeLessThan(60)
+})

@@ -1,6 +1,6 @@
 import type { InvalidateRange } from '@mmu-notifier/core'
 import type { Scenario } from '@mmu-notifier/explore'
-import { defineClaim, variant, type Claim } from '../claim.ts'
+import { variant, type Claim } from '../claim.ts'
 import { withProtocol, type MakeOperations } from '../cores.ts'
 import { Driver } from '../driver.ts'
 import { stage, type Stage } from '../scenario.ts'
@@ -60,7 +60,7 @@ function unmapped(operations?: MakeOperations): Scenario<Stage> {
   )
 }
 
-export const v01: Claim = defineClaim({
+export const v01: Claim = {
   id: 'V1',
   title: 'find skips what is being removed, so that a loop of find and remove ends',
   source: 'derived',
@@ -74,4 +74,4 @@ To refuse the second removal is not enough. A thread then goes round until the i
     variant('a', 'find returns what is being removed, and it is removed again', 'CORRUPT', ending(withProtocol(RemovesDying))),
     variant('b', 'find returns what is being removed, a second removal is refused, a callback loops', 'HANG', unmapped(withProtocol(FindsDying))),
   ],
-})
+}

@@ -1,6 +1,6 @@
 import type { IntervalNotifier, InvalidateRange } from '@mmu-notifier/core'
 import type { Scenario } from '@mmu-notifier/explore'
-import { defineClaim, variant, type Claim } from '../claim.ts'
+import { variant, type Claim } from '../claim.ts'
 import { withProtocol, type MakeOperations } from '../cores.ts'
 import { Driver } from '../driver.ts'
 import { stage, type Stage } from '../scenario.ts'
@@ -43,7 +43,7 @@ function removing({ operations, waits = false }: { readonly operations?: MakeOpe
   )
 }
 
-export const v02: Claim = defineClaim({
+export const v02: Claim = {
   id: 'V2',
   title: 'What is being removed is not updated any more',
   source: 'derived',
@@ -58,4 +58,4 @@ So the update fails with ENOENT, in the section that would queue it, and the dri
     variant('b', 'it takes the place of the removal', 'LEAK', removing({ operations: withProtocol(Resurrecting) })),
     variant('b waits', 'the same, and the owner waits for the release', 'HANG', removing({ operations: withProtocol(Resurrecting), waits: true })),
   ],
-})
+}

@@ -1,9 +1,9 @@
-import { defineClaim, variant, type Claim } from '../claim.ts'
+import { variant, type Claim } from '../claim.ts'
 import { withProtocol } from '../cores.ts'
 import { Growing, growing, GrowingAnyTime, UpdateAtOnce, UpdateAtOnceAsInsert } from '../update-at-once.ts'
 import { growing as growingFrozen, SilentUpdate } from './c16.ts'
 
-export const v03: Claim = defineClaim({
+export const v03: Claim = {
   id: 'V3',
   title: 'An update tells the readers of its interval, as an insert does',
   source: 'derived',
@@ -19,4 +19,4 @@ not be called at all without the tree lock, in which case this state does not ar
     variant('a', 'a deferred update leaves the number alone', 'STALE', growingFrozen(withProtocol(SilentUpdate))),
     variant('b', 'an update at once does, while something is under way', 'STALE', growing((world) => new GrowingAnyTime(world), withProtocol(UpdateAtOnce))),
   ],
-})
+}

@@ -1,7 +1,7 @@
 import type { IntervalNotifier } from '@mmu-notifier/core'
 import { Operations, Protocol, type Notifier } from '@mmu-notifier/core/steps'
 import type { Scenario } from '@mmu-notifier/explore'
-import { defineClaim, variant, type Claim } from '../claim.ts'
+import { variant, type Claim } from '../claim.ts'
 import { withOperations, withProtocol, type MakeOperations } from '../cores.ts'
 import { Driver } from '../driver.ts'
 import { stage, type Stage } from '../scenario.ts'
@@ -57,7 +57,7 @@ function removing(operations?: MakeOperations): Scenario<Stage<Both>> {
   )
 }
 
-export const v04: Claim = defineClaim({
+export const v04: Claim = {
   id: 'V4',
   title: 'The core notes which call removes an interval, and does not infer it from its ops',
   source: 'derived',
@@ -70,4 +70,4 @@ So each removal has its kind, and \`remove\` is never followed by a release.`,
     variant('a', 'at the end of the period it is', 'UAF', removing(withProtocol(InfersRemoval))),
     variant('b', 'the address space is given back by the release, which does not come', 'LEAK', removing(withOperations(LeavesHold))),
   ],
-})
+}

@@ -1,6 +1,6 @@
 import { Operations, type Applied, type Notifier } from '@mmu-notifier/core/steps'
 import type { Scenario } from '@mmu-notifier/explore'
-import { defineClaim, variant, type Claim } from '../claim.ts'
+import { variant, type Claim } from '../claim.ts'
 import { withOperations, type MakeOperations } from '../cores.ts'
 import { stage, type Stage } from '../scenario.ts'
 
@@ -73,7 +73,7 @@ function counted(held: boolean): Scenario<Stage> {
   )
 }
 
-export const v05: Claim = defineClaim({
+export const v05: Claim = {
   id: 'V5',
   title: 'The end of a period wakes the waiters before it releases',
   source: 'derived',
@@ -88,4 +88,4 @@ could take that hold itself, at each end of a period; this one leaves it to the 
     variant('a', 'the releases first', 'UAF', closing(withOperations(WakesLast))),
     variant('b', 'another has the last reference, and nobody holds the address space', 'UAF', counted(false)),
   ],
-})
+}

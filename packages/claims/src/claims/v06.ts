@@ -1,9 +1,9 @@
-import { defineClaim, variant, type Claim } from '../claim.ts'
+import { variant, type Claim } from '../claim.ts'
 import { withOperations } from '../cores.ts'
 import { LockedRemove, SplitEnd } from '../split-end.ts'
 import { Removing, removing } from './c13.ts'
 
-export const v06: Claim = defineClaim({
+export const v06: Claim = {
   id: 'V6',
   title: 'Who waits for his removal looks at the sequence with the spinlock held',
   source: 'derived',
@@ -13,4 +13,4 @@ next. See C13 and B1, and C16d for why readers may do so.`,
     variant('right', 'it looks with the spinlock held', 'pass', removing((world) => new Removing(world), withOperations(LockedRemove))),
     variant('a', 'it looks without', 'UAF', removing((world) => new Removing(world), withOperations(SplitEnd))),
   ],
-})
+}

@@ -1,8 +1,7 @@
 import type { IntervalNotifier, IntervalNotifierOps } from '@mmu-notifier/core'
 import type { Cell } from '@mmu-notifier/kernel'
 import type { Scenario } from '@mmu-notifier/explore'
-import { attempt } from '../attempt.ts'
-import { defineClaim, variant, type Claim } from '../claim.ts'
+import { variant, type Claim } from '../claim.ts'
 import { Driver } from '../driver.ts'
 import { stage, type Stage } from '../scenario.ts'
 import type { World } from '../world.ts'
@@ -65,7 +64,7 @@ function dropping(driver: (world: World) => Counting): Scenario<Stage<Counting>>
       control: ({ driver, x }) => driver.drop(x),
       reclaim: ({ world }) => world.reclaim(0),
       async device({ driver, x }) {
-        await attempt(driver, x, 0)
+        await driver.attempt(x, 0)
         await x.put()
       },
     },
@@ -73,7 +72,7 @@ function dropping(driver: (world: World) => Counting): Scenario<Stage<Counting>>
   )
 }
 
-export const v07: Claim = defineClaim({
+export const v07: Claim = {
   id: 'V7',
   title: 'A release does not take a lock under which its interval is removed',
   source: 'derived',
@@ -88,4 +87,4 @@ Three ways out: the release takes no such lock; the removal is made under the tr
     variant('a', 'the removal under the user lock, which the release takes', 'LOCKDEP', dropping((world) => new ReleasedInside(world))),
     variant('a unchecked', 'the same, and nobody checks the order of locks', 'LOCKDEP', dropping((world) => new ReleasedInside(world)), { lockdep: false }),
   ],
-})
+}

@@ -1,6 +1,6 @@
 import type { IntervalNotifier, IntervalNotifierOps } from '@mmu-notifier/core'
 import type { Scenario } from '@mmu-notifier/explore'
-import { defineClaim, variant, type Claim } from '../claim.ts'
+import { variant, type Claim } from '../claim.ts'
 import { Driver } from '../driver.ts'
 import { stage, type Stage } from '../scenario.ts'
 import type { World } from '../world.ts'
@@ -100,7 +100,7 @@ function removing(driver: Make, process: Task = munmap): Scenario<Stage<Releasin
   )
 }
 
-export const v08: Claim = defineClaim({
+export const v08: Claim = {
   id: 'V8',
   title: 'A release takes no mmap lock, gives no user back and allocates nothing, unless a worker runs it',
   source: 'derived',
@@ -122,4 +122,4 @@ In a worker each of them is in order. The price is that the driver's end has to 
     variant('c', 'it gives back the last user', 'LOCKDEP', removing(IsUser, exit)),
     variant('c unchecked', 'the same, and nobody checks the order of locks', 'LOCKDEP', removing(IsUser, exit), { lockdep: false }),
   ],
-})
+}

@@ -1,7 +1,7 @@
 import { Operations, type Batch, type Notifier } from '@mmu-notifier/core/steps'
 import { isMmuNotifierError, MmuNotifierError } from '@mmu-notifier/kernel'
 import type { Scenario } from '@mmu-notifier/explore'
-import { defineClaim, variant, type Claim } from '../claim.ts'
+import { variant, type Claim } from '../claim.ts'
 import { withOperations, type MakeOperations } from '../cores.ts'
 import { stage, type Stage } from '../scenario.ts'
 
@@ -33,7 +33,7 @@ function first(operations?: MakeOperations): Scenario<Stage> {
   )
 }
 
-export const v09: Claim = defineClaim({
+export const v09: Claim = {
   id: 'V9',
   title: 'Who inserts without the mmap lock reads with acquire whether the address space has intervals',
   source: 'derived',
@@ -45,4 +45,4 @@ Here every step is seen in one order, so that memory is never seen half set up. 
     variant('right', 'a marked read', 'pass', first()),
     variant('a', 'a plain one', 'RACE', first(withOperations(PlainRead))),
   ],
-})
+}
