@@ -1,4 +1,5 @@
 import type { IntervalNotifier, IntervalNotifierOps } from '@mmu-notifier/core'
+import { mirrorRange } from '@mmu-notifier/driver'
 import type { Mutex } from '@mmu-notifier/kernel'
 import { errno, PAGE_SIZE, PFN_ERROR, PFN_SHIFT, PFN_VALID, PFN_WRITE, ZERO_FRAME, type FaultedPages, type Mm } from '@mmu-notifier/mm'
 import type { DmirrorDevice } from './dmirror-device.ts'
@@ -40,17 +41,7 @@ export async function faultBlocks(parts: Parts, start: number, end: number, acce
 
 /** Linux: `dmirror_range_fault()`. */
 async function faultBlock({ device, mm, lock, table, notifier }: Parts, start: number, end: number, access: 'read' | 'write'): Promise<void> {
-  for (;;) {
-    const seq = await notifier.readBegin()
-    const pages = await mm.rangeFault({ notifier, seq, start, end, access, owner: device })
-    if (pages === 'busy') continue
-    const done = await lock.with(async () => {
-      if (await notifier.readRetry(seq)) return false
-      storePages(device, table, pages, access)
-      return true
-    })
-    if (done) return
-  }
+  await mirrorRange(mm, notifier, lock, { start, end, access, owner: device }, async (pages) => { storePages(device, table, pages, access) })
 }
 
 /**
@@ -88,23 +79,15 @@ async function snapshotBlock({ device, mm, lock }: Parts, start: number, end: nu
     },
   }
   const notifier = await mm.notifiers.insert({ start, last: end - 1 }, ops)
+  const bytes = new Uint8Array((end - start) / PAGE_SIZE)
   try {
-    for (;;) {
-      const seq = await notifier.readBegin()
-      const pages = await mm.rangeFault({ notifier, seq, start, end, access: 'snapshot', owner: device })
-      if (pages === 'busy') continue
-      const bytes = await lock.with(async () => ((await notifier.readRetry(seq)) ? undefined : protections(device, pages)))
-      if (bytes) return bytes
-    }
+    await mirrorRange(mm, notifier, lock, { start, end, access: 'snapshot', owner: device }, async ({ pfns }) => {
+      for (let i = 0; i < bytes.length; i++) bytes[i] = protection(device, pfns[i])
+    })
+    return bytes
   } finally {
     await notifier.remove()
   }
-}
-
-function protections(device: DmirrorDevice, { pfns }: FaultedPages): Uint8Array {
-  const bytes = new Uint8Array(pfns.length)
-  for (let i = 0; i < pfns.length; i++) bytes[i] = protection(device, pfns[i])
-  return bytes
 }
 
 /** Linux: `dmirror_mkentry()`. */

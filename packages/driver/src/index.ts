@@ -2,6 +2,6 @@ export { defineDriver, whyNoDriver, type AttachedDriver, type Driver, type Drive
 export { Device, isAccessError, type AttachOptions } from './device.ts'
 export { exercise, findFailure, type ExerciseOptions } from './exercise.ts'
 export { checkLeaks } from './leak.ts'
-export { mirrorPages, type MirrorRequest } from './mirror.ts'
+export { mirrorPages, mirrorRange, type MirrorRequest } from './mirror.ts'
 export { OracleError, throwViolation, type Report, type Violation } from './oracle.ts'
 export { StaleOracle, type WatchedDevice } from './stale.ts'

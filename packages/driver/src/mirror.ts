@@ -1,6 +1,7 @@
 import type { IntervalNotifier } from '@mmu-notifier/core'
 import type { DeviceAccess } from '@mmu-notifier/fake-mmu'
 import type { Mutex } from '@mmu-notifier/kernel'
+import type { FaultedPages, Mm, RangeFaultRequest } from '@mmu-notifier/mm'
 import type { DriverHost } from './contract.ts'
 
 /** Pages that the device wants, half open and page aligned, inside the notifier's interval. */
@@ -11,7 +12,7 @@ export interface MirrorRequest {
 }
 
 /**
- * The canonical loop of every driver: copies CPU page-table entries into the device so that no invalidation is lost. Linux: the loop that
+ * The canonical loop of every driver: reads CPU page-table entries and programs the device with them so that no invalidation is lost. Linux: the loop that
  * `Documentation/mm/hmm.rst` asks each driver to write.
  *
  *     this reader                              an invalidation
@@ -20,23 +21,35 @@ export interface MirrorRequest {
  *                                              callback: lock; setSeq; unmap, flush; unlock
  *     lock
  *     readRetry(seq): true, start again        the callback came first: what was read may be stale
- *     map                                      or it comes now, waits for the lock, and unmaps this
+ *     program                                  or it comes now, waits for the lock, and unmaps this
  *     unlock
  *
  * @param lock the user lock: the one under which the driver's callback calls `setSeq` and unmaps
+ * @param program programs the device; under the lock
  * @returns false when the notifier is dying, so that nobody would tell of later changes: find another one. EFAULT, EPERM from `rangeFault`
  */
-export async function mirrorPages({ mm, mmu }: DriverHost, notifier: IntervalNotifier, lock: Mutex, request: MirrorRequest): Promise<boolean> {
+export async function mirrorRange(
+  mm: Mm,
+  notifier: IntervalNotifier,
+  lock: Mutex,
+  request: Omit<RangeFaultRequest, 'notifier' | 'seq'>,
+  program: (pages: FaultedPages) => Promise<void>,
+): Promise<boolean> {
   while (!notifier.dying) {
     const seq = await notifier.readBegin()
     const pages = await mm.rangeFault({ notifier, seq, ...request })
     if (pages === 'busy') continue
     const done = await lock.with(async () => {
       if (await notifier.readRetry(seq)) return false
-      await mmu.map(pages)
+      await program(pages)
       return true
     })
     if (done) return true
   }
   return false
+}
+
+/** {@link mirrorRange} into the page table of the host's MMU. */
+export function mirrorPages({ mm, mmu }: DriverHost, notifier: IntervalNotifier, lock: Mutex, request: MirrorRequest): Promise<boolean> {
+  return mirrorRange(mm, notifier, lock, request, (pages) => mmu.map(pages))
 }
