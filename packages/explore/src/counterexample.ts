@@ -43,8 +43,8 @@ export interface Evidence {
   readonly taskNames: readonly string[]
   readonly failure: Failure
   readonly deviations: readonly Deviation[]
-  /** By task and index of the event. */
-  readonly sites: ReadonlyMap<string, string>
+  /** By task and index of the event; asked for the steps that somebody looks at. */
+  readonly sites: ReadonlyMap<string, () => string | undefined>
   /** Likewise: what the events mean. */
   readonly notes: ReadonlyMap<string, string>
 }
@@ -65,7 +65,7 @@ export function stepsOf({ trace, taskNames, failure, deviations, sites, notes }:
     if (!past(step)) return
     const key = `${task}.${index}`
     const [site, note] = [sites.get(key), notes.get(key)]
-    steps.push({ step, task: taskNames[task] ?? '?', kind, object, ...(note !== undefined && { note }), switched: switched.has(step), site, holds: held.get(task) ?? [] })
+    steps.push({ step, task: taskNames[task] ?? '?', kind, object, ...(note !== undefined && { note }), switched: switched.has(step), get site() { return site?.() }, holds: held.get(task) ?? [] })
   })
   return steps
 }
@@ -92,18 +92,15 @@ const LAST = 10
 export function formatCounterexample(example: Counterexample, found: string): string {
   const { steps, message, site, token, deviations } = example
   const names = [...new Set(steps.map(({ task }) => task))]
-  const shown = steps.map((step) => ({ ...step, text: `${step.note ?? `${step.kind} ${step.object}`}${holding(step)}` }))
+  const cut = steps.length > MOST
+  const shown = (cut ? [...steps.slice(0, FIRST), ...steps.slice(-LAST)] : steps).map((step) => ({ ...step, text: `${step.note ?? `${step.kind} ${step.object}`}${holding(step)}` }))
   const widths = names.map((name) => Math.max(name.length, ...shown.filter(({ task }) => task === name).map(({ text }) => text.length)) + 3)
   const line = (mark: string, cells: readonly string[], tail = ''): string =>
     `${mark} ${cells.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join('')}${tail}`.trimEnd()
   const rows = shown.map(({ task, text, switched, site }) => line(switched ? ' >' : '  ', names.map((name) => (name === task ? text : '')), site))
+  if (cut) rows.splice(FIRST, 0, `   … ${steps.length - FIRST - LAST} more steps …`)
   const switches = `${deviations.length} ${deviations.length === 1 ? 'switch' : 'switches'}`
-  return [message, ...(site === undefined ? [] : [`at ${site}`]), `found by ${found}, minimised to ${switches}`, `replay: ${token}`, '', line('  ', names), ...shortened(rows)].join('\n')
-}
-
-function shortened(rows: readonly string[]): readonly string[] {
-  if (rows.length <= MOST) return rows
-  return [...rows.slice(0, FIRST), `   … ${rows.length - FIRST - LAST} more steps …`, ...rows.slice(-LAST)]
+  return [message, ...(site === undefined ? [] : [`at ${site}`]), `found by ${found}, minimised to ${switches}`, `replay: ${token}`, '', line('  ', names), ...rows].join('\n')
 }
 
 function holding({ kind, holds }: Step): string {

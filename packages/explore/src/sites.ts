@@ -1,15 +1,15 @@
 /** The frames between a call and its operation are many: those of the kernel, and of the generators. */
 const DEPTH = 60
 
-/** The place in the source that runs now, as `file:line`: costs microseconds. */
-export function siteHere(): string | undefined {
+/** The place in the source that runs now, as `file:line`. To keep it costs microseconds; to read it, with source maps, may cost a thousand times that. */
+export function siteHere(): () => string | undefined {
   const errors = Error as { stackTraceLimit?: number } // V8's
   const { stackTraceLimit: limit } = errors
   errors.stackTraceLimit = DEPTH
-  const { stack } = new Error()
+  const error = new Error()
   if (limit === undefined) delete errors.stackTraceLimit
   else errors.stackTraceLimit = limit
-  return siteIn(stack ?? '')
+  return () => siteIn(error.stack ?? '')
 }
 
 /** The first place in a stack that is not this package's or the kernel's, as `file:line`. */

@@ -33,19 +33,25 @@ export class ContextWitness implements Witness {
   }
 }
 
+/** Of the promises made last, one is where a task awaits; the others are made by the kernel and this package. */
+const RECENT = 16
+
 /** Where in the source operations were started and promises awaited: costs microseconds for each, so it is for replays. */
 export class SiteWitness implements Witness {
   /** By task and index of the event. */
-  readonly sites: Map<string, string> = new Map<string, string>()
+  readonly sites: Map<string, () => string | undefined> = new Map<string, () => string | undefined>()
   /** What operations mean, by the same keys. */
   readonly notes: Map<string, string> = new Map<string, string>()
   /** By task: its operation that was started last. */
   readonly #started = new Map<number, string>()
-  #lastAwait: string | undefined
+  /** Where the last promises were made, the newest last. */
+  #promises: (() => string | undefined)[] = []
   readonly #hook = asyncHooks()?.createHook({
     // A native await makes a promise of its own, where it stands.
     init: (_id, type) => {
-      if (type === 'PROMISE') this.#lastAwait = siteHere() ?? this.#lastAwait
+      if (type !== 'PROMISE') return
+      this.#promises.push(siteHere())
+      if (this.#promises.length > 2 * RECENT) this.#promises = this.#promises.slice(-RECENT)
     },
   })
 
@@ -58,10 +64,9 @@ export class SiteWitness implements Witness {
   }
 
   starts(task: Task): undefined {
-    const site = siteHere()
     const key = keyOf(task as ExploredTask)
     this.#started.set(task.id, key)
-    if (site !== undefined) this.sites.set(key, site)
+    this.sites.set(key, siteHere())
     return undefined
   }
 
@@ -71,15 +76,20 @@ export class SiteWitness implements Witness {
   }
 
   here(): string | undefined {
-    return siteHere()
+    return siteHere()()
   }
 
   started(task: ExploredTask): string | undefined {
-    return this.sites.get(keyOf(task))
+    return this.sites.get(keyOf(task))?.()
   }
 
   awaited(generator: object | undefined): string | undefined {
-    return generator ? siteOfGenerator(generator) : this.#lastAwait
+    if (generator) return siteOfGenerator(generator)
+    for (const promise of this.#promises.reverse()) {
+      const site = promise()
+      if (site !== undefined) return site
+    }
+    return undefined
   }
 
   rest(): void {
