@@ -82,12 +82,22 @@ async function snapshotBlock({ device, mm, lock }: Parts, start: number, end: nu
   const bytes = new Uint8Array((end - start) / PAGE_SIZE)
   try {
     await mirrorRange(mm, notifier, lock, { start, end, access: 'snapshot', owner: device }, async ({ pfns }) => {
-      for (let i = 0; i < bytes.length; i++) bytes[i] = protection(device, pfns[i])
+      protections(device, pfns, bytes)
     })
     return bytes
   } finally {
     await notifier.remove()
   }
+}
+
+/** What {@link snapshotBlocks} would return now, a page for each of `pfns`. */
+export function peekSnapshot({ device, mm }: Parts, start: number, pfns: Int32Array, out: Uint8Array): void {
+  mm.lookRange(start, pfns, device)
+  protections(device, pfns, out)
+}
+
+function protections(device: DmirrorDevice, pfns: Int32Array, bytes: Uint8Array): void {
+  for (let i = 0; i < pfns.length; i++) bytes[i] = pfns[i] === 0 ? HMM_DMIRROR_PROT_NONE : protection(device, pfns[i])
 }
 
 /** Linux: `dmirror_mkentry()`. */

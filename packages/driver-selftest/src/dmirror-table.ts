@@ -17,9 +17,22 @@ const FRAME_SHIFT = 4
 /** What the table says of a page: nothing, the zero page, read-only, writable, exclusive. */
 export type TableEntry = '.' | 'z' | 'r' | 'w' | 'a'
 
+const KINDS = ['.', 'z', 'r', 'w', 'a'] as const
+const CHARACTERS = Uint8Array.from(KINDS, (kind) => kind.charCodeAt(0))
+
+/** An index of {@link KINDS}. */
+function kindOf(entry: number): 0 | 1 | 2 | 3 | 4 {
+  if (entry === 0) return 0
+  if (entry & ATOMIC) return 4
+  if (entry & WRITE) return 3
+  return entry >> FRAME_SHIFT === ZERO_FRAME ? 1 : 2
+}
+
 /** The device's page table: a number for each page. Linux: the xarray `dmirror->pt`. It changes under the mutex. */
 export class DmirrorTable {
   readonly #table = new PageTable()
+  /** Of the last look at a range. */
+  #entries = new Int32Array(0)
 
   /** Bytes. */
   get byteLength(): number {
@@ -27,11 +40,16 @@ export class DmirrorTable {
   }
 
   look(address: number): TableEntry {
-    const entry = this.#table.get(address)
-    if (entry === 0) return '.'
-    if (entry & ATOMIC) return 'a'
-    if (entry & WRITE) return 'w'
-    return entry >> FRAME_SHIFT === ZERO_FRAME ? 'z' : 'r'
+    return KINDS[kindOf(this.#table.get(address))]
+  }
+
+  /** The same for each page from `address` on, as characters. */
+  lookRange(address: number, out: Uint8Array): void {
+    if (this.#entries.length !== out.length) this.#entries = new Int32Array(out.length)
+    const entries = this.#entries
+    this.#table.readRange(address, address + out.length * PAGE_SIZE, entries)
+    out.fill(CHARACTERS[0])
+    for (let i = 0; i < entries.length; i++) if (entries[i] !== 0) out[i] = CHARACTERS[kindOf(entries[i])]
   }
 
   /** @param unbacked the frame is one of a device's memory, as `rangeFault` returned it */

@@ -1,7 +1,7 @@
 import type { IntervalNotifierOps } from '@mmu-notifier/core'
 import { errno, PAGE_SIZE, type Migration, type Mm } from '@mmu-notifier/mm'
 import { MmuNotifierError } from '@mmu-notifier/kernel'
-import { exclusiveBlocks, faultBlocks, snapshotBlocks, type Parts } from './dmirror-commands.ts'
+import { exclusiveBlocks, faultBlocks, peekSnapshot, snapshotBlocks, type Parts } from './dmirror-commands.ts'
 import type { DmirrorDevice } from './dmirror-device.ts'
 import { copyBack, migrateToDevice, migrateToSystem, storeMigrated } from './dmirror-migrate.ts'
 import { DmirrorTable, type TableEntry } from './dmirror-table.ts'
@@ -23,6 +23,8 @@ export class Dmirror {
   readonly device: DmirrorDevice
   readonly mm: Mm
   readonly #parts: Parts
+  /** Of the last `peek`. */
+  #pfns = new Int32Array(0)
 
   /** Linux: `dmirror_fops_open()`. */
   static async open(device: DmirrorDevice, mm: Mm): Promise<Dmirror> {
@@ -57,6 +59,16 @@ export class Dmirror {
   /** What the device's page table says of a page. For looking. */
   look(address: number): TableEntry {
     return this.#parts.table.look(address)
+  }
+
+  /**
+   * What {@link look} says of each page from `address` on, as characters, and what {@link snapshot} would return now. For looking: plain code, nothing is inserted or
+   * locked.
+   */
+  peek(address: number, table: Uint8Array, snapshot: Uint8Array): void {
+    if (this.#pfns.length !== snapshot.length) this.#pfns = new Int32Array(snapshot.length)
+    this.#parts.table.lookRange(address, table)
+    peekSnapshot(this.#parts, address, this.#pfns, snapshot)
   }
 
   /**

@@ -13,9 +13,9 @@ export class MmuNotifierError extends Error {
   constructor(code: string, message: string, options?: ErrorOptions) {
     super(message, options)
     this.code = code
-    Object.defineProperty(this, MARKER, { value: true })
   }
 }
+Object.defineProperty(MmuNotifierError.prototype, MARKER, { value: true })
 
 /**
  * True for a {@link MmuNotifierError}, also for one that another copy of this package made (never test with `instanceof`).

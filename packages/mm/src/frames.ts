@@ -20,6 +20,16 @@ const LOCKED = 1
 /** The memory of a device. Linux: ZONE_DEVICE. */
 const DEVICE = 2
 
+/** References, mappings, flags, index. */
+const BYTES_A_FRAME = 4 + 4 + 1 + 8
+/** Of an element of an array of objects. */
+const BYTES_A_POINTER = 8
+
+/** Of 4 KiB each. */
+const MOST_SPARE = 256
+const SMALLEST_SLAB = 4 * PAGE_SIZE
+const LARGEST_SLAB = 64 * PAGE_SIZE
+
 /**
  * The page frames of the machine: who uses each, and its bytes. A frame that was never written costs no 4 KiB. Linux: `struct page`, the
  * buddy allocator.
@@ -38,6 +48,11 @@ export class FrameTable {
   readonly #reverse: (ReverseMap | undefined)[] = []
   /** Bytes of frames that were written. */
   readonly #data: (Uint8Array | undefined)[] = []
+  /** Bytes of frames that are free now: the next ones to be written take them over. */
+  readonly #spare: Uint8Array[] = []
+  /** Bytes that no frame has had yet, from `#slabAt` on: pages come in slabs, each twice the one before. */
+  #slab = new Uint8Array(0)
+  #slabAt = 0
   readonly #devices: DevicePages[] = []
   readonly #free: number[] = []
   #next = 1
@@ -51,6 +66,12 @@ export class FrameTable {
   /** Frames in use, the zero page included. */
   get used(): number {
     return this.#used
+  }
+
+  /** Bytes of the table: what a frame costs without its data. */
+  get byteLength(): number {
+    const { length } = this.#references
+    return length * BYTES_A_FRAME + (this.#reverse.length + this.#data.length + this.#free.length) * BYTES_A_POINTER
   }
 
   /** A frame of zeros, with one reference, the caller's. ENOMEM when there is none left. Linux: `alloc_page()`. */
@@ -85,7 +106,7 @@ export class FrameTable {
     const mappings = this.#mappings[frame]
     if (mappings > 0) throw new MmuNotifierError('UAF', `UAF  the last put of frame ${frame}, which ${mappings} page-table entries map`)
     this.#used--
-    if (this.#data[frame]) this.#data[frame] = undefined
+    this.#drop(frame)
     this.#reverse[frame] = undefined
     this.#kernel.trace('mm:frame_free', frame)
     if (this.#flags[frame] & DEVICE) this.deviceOf(frame)?.pageFree(frame)
@@ -199,7 +220,7 @@ export class FrameTable {
     this.#inUse(frame, 'write')
     if (frame === ZERO_FRAME) throw errno('EFAULT', 'write to the zero page, which every address space shares')
     checkInside(offset, bytes.length)
-    const data = (this.#data[frame] ??= new Uint8Array(PAGE_SIZE))
+    const data = this.#data[frame] ?? (this.#data[frame] = this.#blank(bytes.length === PAGE_SIZE))
     data.set(bytes, offset)
   }
 
@@ -214,7 +235,25 @@ export class FrameTable {
   /** Makes the frame zeros again. Linux: `clear_page()`. */
   clear(frame: number): void {
     this.#inUse(frame, 'clear')
+    this.#drop(frame)
+  }
+
+  /** Bytes for a frame: zeros, unless all of them will be written. */
+  #blank(overwritten: boolean): Uint8Array {
+    const spare = this.#spare.pop()
+    if (spare) return overwritten ? spare : spare.fill(0)
+    if (this.#slabAt === this.#slab.length) {
+      this.#slab = new Uint8Array(Math.min(2 * this.#slab.length, LARGEST_SLAB) || SMALLEST_SLAB)
+      this.#slabAt = 0
+    }
+    return this.#slab.subarray(this.#slabAt, (this.#slabAt += PAGE_SIZE))
+  }
+
+  #drop(frame: number): void {
+    const data = this.#data[frame]
+    if (!data) return
     this.#data[frame] = undefined
+    if (this.#spare.length < MOST_SPARE) this.#spare.push(data)
   }
 
   #grow(): number {

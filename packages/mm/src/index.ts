@@ -1,5 +1,6 @@
 import './trace.ts'
 
+export type { AccessSignal } from './access.ts'
 export * from './constants.ts'
 export { DevicePages, type DevicePageFault, type DevicePagesOps } from './device-pages.ts'
 export { errno, signalOf, type AccessFault, type Errno, type Signal } from './errno.ts'

@@ -1,5 +1,5 @@
 import { hex, type AddressRange, type IntervalNotifier, type IntervalNotifierOps, type NotifierSubscriptions } from '@mmu-notifier/core'
-import { faultPage, read, write } from './access.ts'
+import { faultPage, read, tryAccess, write, type AccessSignal } from './access.ts'
 import { brk } from './brk.ts'
 import { PAGE_SIZE } from './constants.ts'
 import { checkUnsigned, errno } from './errno.ts'
@@ -16,6 +16,7 @@ import { munmap } from './munmap.ts'
 import type { PageTable } from './page-table.ts'
 import { alignDown } from './pages.ts'
 import { rangeFault, type FaultedPages, type RangeFaultRequest } from './range-fault.ts'
+import { lookRange } from './range-look.ts'
 import { growStack } from './stack.ts'
 import { insertOverArea } from './insert-over-area.ts'
 import { makeDeviceExclusive, type ExclusivePages } from './exclusive.ts'
@@ -176,6 +177,11 @@ export class Mm {
     return write(this.#mm, address, bytes)
   }
 
+  /** The CPU reads into `bytes`, or writes them. @returns the signal in which it ends, if it does, and the address; what is before it is done */
+  access(access: 'read' | 'write', address: number, bytes: Uint8Array): Promise<AccessSignal | undefined> {
+    return tryAccess(this.#mm, access, address, bytes)
+  }
+
   /** One page fault of the CPU, whether it is needed or not. A stack grows by it, up to 8 MiB. EFAULT. Linux: `handle_mm_fault()`. */
   fault(address: number, access: Access): Promise<void> {
     return faultPage(this.#mm, address, access)
@@ -191,6 +197,14 @@ export class Mm {
    */
   rangeFault(request: RangeFaultRequest): Promise<FaultedPages | 'busy'> {
     return rangeFault(this.#mm, request)
+  }
+
+  /**
+   * Fills `pfns` with what `rangeFault` with access 'snapshot' would return now, from `start` on. Plain code, for looking: nothing tells a driver that uses it of a
+   * change. EINVAL for an address that is not page aligned.
+   */
+  lookRange(start: number, pfns: Int32Array, owner?: unknown): void {
+    lookRange(this.#mm, start, pfns, owner)
   }
 
   /**

@@ -113,6 +113,25 @@ export class PageTable {
     return old
   }
 
+  /** Copies the entries of `[start, end)` into `out`, from `index` on; 0 for none. */
+  readRange(start: number, end: number, out: Int32Array, index = 0): void {
+    this.#checkRange(start, end)
+    for (let at = start; at < end; ) {
+      const number = Math.floor(at / this.#leafSpan)
+      const base = number * this.#leafSpan
+      const to = Math.min(base + this.#leafSpan, end)
+      const count = (to - at) / PAGE_SIZE
+      const leaf = this.#findLeaf(number)
+      if (leaf === NONE) out.fill(0, index, index + count)
+      else {
+        const table = this.#tables[leaf]
+        for (let i = 0, first = (at - base) / PAGE_SIZE; i < count; i++) out[index + i] = table[first + i]
+      }
+      index += count
+      at = to
+    }
+  }
+
   /** Visits the entries of `[start, end)` in order. */
   forEachInRange(start: number, end: number, visit: (address: number, entry: number) => void): void {
     this.updateRange(start, end, (address, entry) => {

@@ -3,6 +3,7 @@ import { PAGE_SIZE, VM_READ, VM_WRITE } from './constants.ts'
 import { checkUnsigned, errno } from './errno.ts'
 import { handleFaults } from './fault.ts'
 import { waitForMigration } from './fault-special.ts'
+import type { FrameTable } from './frames.ts'
 import type { MmStruct } from './mm-struct.ts'
 import { isAligned } from './pages.ts'
 import { frameOf, PTE_DEVICE_PRIVATE, PTE_MIGRATION, PTE_PRESENT, PTE_PROTNONE, PTE_SWAP_WRITE, PTE_WRITE, specialKind } from './pte.ts'
@@ -150,7 +151,7 @@ function walkHole({ start, pfns, wanted, requests }: Walk, from: number, to: num
 function walkEntry(mm: MmStruct, walk: Walk, at: number, entry: number): { at: number; write: boolean } | 'migration' | undefined {
   const index = (at - walk.start) / PAGE_SIZE
   const wanted = walk.wanted | (walk.requests?.[index] ?? 0)
-  const found = bitsOf(mm, walk, entry)
+  const found = pfnBits(mm.frames, walk.owner, entry)
   // A page in the caller's own memory is taken as it is, even if it is read-only and asked for write.
   const missing = wanted & PFN_VALID && !(found && specialKind(entry) !== 0) ? wanted & ~found : 0
   if (missing === 0) {
@@ -161,9 +162,9 @@ function walkEntry(mm: MmStruct, walk: Walk, at: number, entry: number): { at: n
 }
 
 /** The PFN_ bits of an entry. Linux: `pte_to_hmm_pfn_flags()`. */
-function bitsOf(mm: MmStruct, { owner }: Walk, entry: number): number {
+export function pfnBits(frames: FrameTable, owner: unknown, entry: number): number {
   if (entry & (PTE_PRESENT | PTE_PROTNONE)) return entry & PTE_WRITE ? PFN_VALID | PFN_WRITE : PFN_VALID
-  if (specialKind(entry) !== PTE_DEVICE_PRIVATE || owner === undefined || mm.frames.deviceOf(frameOf(entry))?.owner !== owner) return 0
+  if (specialKind(entry) !== PTE_DEVICE_PRIVATE || owner === undefined || frames.deviceOf(frameOf(entry))?.owner !== owner) return 0
   return entry & PTE_SWAP_WRITE ? PFN_VALID | PFN_WRITE : PFN_VALID
 }
 

@@ -1,6 +1,7 @@
+import { readFileSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { pipeline, type Readable } from 'node:stream'
-import { createGunzip } from 'node:zlib'
+import { createGunzip, gunzipSync } from 'node:zlib'
 import { quote, RecordingError } from './error.ts'
 
 /** Some lines of a file that follow each other, without their line ends; one character a byte (latin1). */
@@ -45,6 +46,26 @@ export async function* readLines(path: string): AsyncGenerator<LineBatch, void, 
   if (length > 0) yield { first, lines: [Buffer.concat(rest).toString('latin1')], cut: true }
 }
 
+/**
+ * All lines of a file that is read at once: a small one. Synchronously, because the thread pool costs more than ten times the time that such a file takes.
+ * @throws RecordingError when the file cannot be read, or is a cut or damaged gzip file
+ */
+export function readAllLines(path: string): string[] {
+  try {
+    const bytes = readFileSync(path)
+    const text = (isGzip(bytes) ? gunzipSync(bytes) : bytes).toString('latin1')
+    const lines = splitLines(text)
+    if (lines[lines.length - 1] === '') lines.pop()
+    return lines
+  } catch (error) {
+    throw readError(path, 0, error)
+  }
+}
+
+function isGzip(bytes: Buffer): boolean {
+  return bytes.length >= 2 && bytes.readUInt16BE() === 0x1f8b
+}
+
 function splitLines(text: string): string[] {
   const lines = text.split('\n')
   return text.includes('\r') ? lines.map((line) => (line.endsWith('\r') ? line.slice(0, -1) : line)) : lines
@@ -55,7 +76,7 @@ async function openBytes(path: string): Promise<Readable> {
   try {
     const { buffer, bytesRead } = await handle.read(Buffer.alloc(2), 0, 2, 0)
     const bytes = handle.createReadStream({ start: 0 })
-    if (bytesRead < 2 || buffer.readUInt16BE() !== 0x1f8b) return bytes
+    if (!isGzip(buffer.subarray(0, bytesRead))) return bytes
     // pipeline() closes the file when either side fails; the reader gets the error from the gunzip stream itself.
     return pipeline(bytes, createGunzip(), () => undefined)
   } catch (error) {

@@ -4,8 +4,11 @@ import { WORD_OFFSETS, type PageData } from './program.ts'
 /** What a recording shows of a page's bytes. */
 export function pageData(bytes: Uint8Array): PageData {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  const [a, b, c, d] = WORD_OFFSETS.map((offset) => view.getUint32(offset, true)) as [number, number, number, number]
-  return a === 0 && b === 0 && c === 0 && d === 0 ? 0 : [a, b, c, d]
+  const a = view.getUint32(0, true)
+  const b = view.getUint32(4, true)
+  const c = view.getUint32(2048, true)
+  const d = view.getUint32(4092, true)
+  return (a | b | c | d) === 0 ? 0 : [a, b, c, d]
 }
 
 /** The same of several pages. */
@@ -17,9 +20,7 @@ export function pagesData(bytes: Uint8Array): PageData[] {
 
 /** A word of 32 bits, little endian. */
 export function wordBytes(word: number): Uint8Array {
-  const bytes = new Uint8Array(4)
-  new DataView(bytes.buffer).setUint32(0, word >>> 0, true)
-  return bytes
+  return Uint8Array.of(word & 0xff, (word >>> 8) & 0xff, (word >>> 16) & 0xff, word >>> 24)
 }
 
 /** The pages that a device writes: four words in each, the first page from `value` on; all else is zero. */

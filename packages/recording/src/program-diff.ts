@@ -22,6 +22,8 @@ export interface ProgramReport {
   readonly mismatches: readonly ProgramMismatch[]
 }
 
+const FINAL_FIELDS: ReadonlySet<string> = new Set(['final'])
+
 /** Told of each line with what the model did: the fields of a recording. */
 export type ProgramListener = (line: ProgramLine, actual: Results) => void
 
@@ -58,8 +60,9 @@ async function perform(machine: ProgramMachine, line: ProgramLine): Promise<Resu
 }
 
 function compare(file: string, line: ProgramLine, actual: Results, mismatches: ProgramMismatch[]): void {
-  const [fields, expected]: [readonly string[], Readonly<Record<string, Json>>] =
-    line.kind === 'operation' ? [RESULT_FIELDS, line.operation] : line.kind === 'state' ? [STATE_FIELDS, line.state] : [['final'], { final: line.final }]
+  const expected: Readonly<Record<string, Json>> = line.kind === 'operation' ? line.operation : line.kind === 'state' ? line.state : { final: line.final }
+  const fields = line.kind === 'operation' ? RESULT_FIELDS : line.kind === 'state' ? STATE_FIELDS : FINAL_FIELDS
+  if (matches(expected, actual, fields) && matches(actual, expected, fields)) return
   for (const field of fields) {
     const wanted = expected[field]
     const got = actual[field]
@@ -67,9 +70,16 @@ function compare(file: string, line: ProgramLine, actual: Results, mismatches: P
   }
 }
 
+/** Whether `there` has every result that `here` has. */
+function matches(here: Readonly<Record<string, Json>>, there: Readonly<Record<string, Json>>, fields: ReadonlySet<string>): boolean {
+  for (const field in here) if (fields.has(field) && !equals(here[field], there[field])) return false
+  return true
+}
+
 /** Of JSON values; field order does not count. */
 function equals(a: Json | undefined, b: Json | undefined): boolean {
   if (a === b) return true
-  if (Array.isArray(a) && Array.isArray(b)) return a.length === b.length && a.every((item: Json, i) => equals(item, b[i] as Json))
-  return false
+  if (!Array.isArray(a) || !Array.isArray(b) || a.length !== b.length) return false
+  for (let i = 0; i < a.length; i++) if (!equals(a[i] as Json, b[i] as Json)) return false
+  return true
 }

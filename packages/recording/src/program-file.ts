@@ -1,5 +1,5 @@
 import { quote, RecordingError, type Location } from './error.ts'
-import { readLines } from './lines.ts'
+import { readAllLines } from './lines.ts'
 import { checkChild, checkOperation, found, MOST_PAGES, STATE_FIELDS } from './program-operations.ts'
 import type { Json, Program, ProgramHeader, ProgramLine } from './program.ts'
 import { parseScript } from './program-script.ts'
@@ -11,8 +11,7 @@ type Fields = Readonly<Record<string, Json>>
  * @throws RecordingError with file, line and field
  */
 export async function readProgram(file: string): Promise<Program> {
-  const texts: string[] = []
-  for await (const { lines } of readLines(file)) texts.push(...lines)
+  const texts = readAllLines(file)
   return /\.txt(\.gz)?$/.test(file) ? parseScript(file, texts) : parseRecording(file, texts)
 }
 

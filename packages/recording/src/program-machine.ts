@@ -1,9 +1,9 @@
 import { createKernel, isErrno, type Kernel } from '@mmu-notifier/kernel'
-import { PAGE_SIZE, PhysicalMemory, signalOf, type Mm, type VmFile } from '@mmu-notifier/mm'
+import { PAGE_SIZE, PhysicalMemory, type Mm, type VmFile } from '@mmu-notifier/mm'
 import { EventLog } from './program-events.ts'
 import { Observer } from './program-observer.ts'
 import { performMemory } from './program-memory.ts'
-import { performDevice } from './program-mirrors.ts'
+import { isOfDevice, performDevice } from './program-mirrors.ts'
 import { pageData, wordBytes } from './program-data.ts'
 import type { Json, Operation, PageData, ProgramHeader } from './program.ts'
 
@@ -21,6 +21,11 @@ export interface Mirror {
   exclusive(address: number, pages: number): Promise<Uint8Array>
   checkExclusive(address: number, pages: number): Promise<void>
   look(address: number): MirrorEntry
+  /**
+   * What `look` says of each page from `address` on, as characters, and what `snapshot` would return now: for devices that can tell it at once. Without it both are asked
+   * for.
+   */
+  peek?(address: number, table: Uint8Array, snapshot: Uint8Array): void
   close(): Promise<void>
 }
 
@@ -47,6 +52,8 @@ export class ProgramMachine {
   readonly #devices: readonly MirrorDevice[]
   readonly #events: EventLog
   readonly #observer: Observer
+  /** Of the page that was read last. */
+  readonly #page = new Uint8Array(PAGE_SIZE)
 
   static async start(header: ProgramHeader, createDevice: CreateDevice): Promise<ProgramMachine> {
     const machine = new ProgramMachine(header, createDevice)
@@ -96,8 +103,9 @@ export class ProgramMachine {
   async perform(operation: Operation): Promise<Results> {
     this.#events.clear()
     const results = await this.#results(operation)
-    const ev = this.#events.take()
-    return { ...results, ev, ...(await this.#observer.changes()) }
+    results['ev'] = this.#events.take()
+    await this.#observer.changes(results)
+    return results
   }
 
   /** The whole state. */
@@ -110,27 +118,19 @@ export class ProgramMachine {
     await this.child?.exit()
     this.child = undefined
     const pages: Json[] = []
-    for (let page = 0; page < this.header.pages; page++) {
-      const read = await this.access(async () => pageData(await this.mm.read(this.address(page), PAGE_SIZE)))
-      pages.push('signal' in read ? `${read.signal.slice(3)}${read.code}` : read.value)
-    }
+    for (let page = 0; page < this.header.pages; page++) pages.push(await this.read(this.mm, page))
     return pages
   }
 
-  /** An access of the CPU: its value, or the signal that it ends in. */
-  async access(body: () => Promise<PageData>): Promise<{ value: PageData } | { signal: string; code: number }> {
-    try {
-      return { value: await body() }
-    } catch (error) {
-      const signal = signalOf(error)
-      if (!signal) throw error
-      return signal
-    }
+  /** A page as the CPU sees it, or the signal that reading it ends in, like SEGV1. */
+  async read(mm: Mm, page: number): Promise<PageData | string> {
+    const ended = await mm.access('read', this.address(page), this.#page)
+    return ended ? `${ended.signal.slice(3)}${ended.code}` : pageData(this.#page)
   }
 
   async #results(operation: Operation): Promise<Results> {
     try {
-      return (await performMemory(this, operation)) ?? (await performDevice(this, operation)) ?? {}
+      return (await (isOfDevice(operation) ? performDevice(this, operation) : performMemory(this, operation))) ?? {}
     } catch (error) {
       if (isErrno(error)) return { ret: -1, errno: error.code }
       throw error

@@ -120,25 +120,19 @@ async function remap(machine: ProgramMachine, { page, oldn, newn, flags, dst }: 
 /** One word to each page, until a signal. */
 async function write(machine: ProgramMachine, mm: Mm, { page, n, off, val }: Arguments): Promise<Results> {
   for (let done = 0; done < n; done++) {
-    const written = await machine.access(async () => {
-      await mm.write(machine.address(page + done) + off, wordBytes(val + done))
-      return 0
-    })
-    if ('signal' in written) return { done, ...signal(written) }
+    const ended = await mm.access('write', machine.address(page + done) + off, wordBytes(val + done))
+    if (ended) return { done, sig: ended.signal.slice(3), code: ended.code }
   }
   return { done: n }
 }
 
 async function read(machine: ProgramMachine, mm: Mm, { page, n }: Arguments): Promise<Results> {
   const data: Json[] = []
+  const bytes = new Uint8Array(PAGE_SIZE)
   for (let done = 0; done < n; done++) {
-    const read = await machine.access(async () => pageData(await mm.read(machine.address(page + done), PAGE_SIZE)))
-    if ('signal' in read) return { done, ...signal(read), data }
-    data.push(read.value)
+    const ended = await mm.access('read', machine.address(page + done), bytes)
+    if (ended) return { done, sig: ended.signal.slice(3), code: ended.code, data }
+    data.push(pageData(bytes))
   }
   return { done: n, data }
-}
-
-function signal({ signal, code }: { readonly signal: string; readonly code: number }): Results {
-  return { sig: signal.slice(3), code }
 }

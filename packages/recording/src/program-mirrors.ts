@@ -9,6 +9,12 @@ interface Arguments {
   readonly val: number
 }
 
+const OPERATIONS: ReadonlySet<string> = new Set(['dread', 'dwrite', 'todev', 'tosys', 'snap', 'excl', 'chkexcl', 'dclose', 'dopen'])
+
+export function isOfDevice({ op }: Operation): boolean {
+  return OPERATIONS.has(op)
+}
+
 /** Operations of the devices. @returns undefined for an operation of another kind. Errors are the errno of the ioctl */
 export async function performDevice(machine: ProgramMachine, operation: Operation): Promise<Results | undefined> {
   const args = operation as unknown as Arguments
@@ -71,7 +77,8 @@ function mayStopKernel(machine: ProgramMachine, mirror: Mirror, write: boolean, 
   return false
 }
 
-const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
+/** Two digits for each byte. */
+export const HEX: readonly string[] = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
 
 /** Two digits a byte. */
 export function hexBytes(bytes: Uint8Array): string {

@@ -1,6 +1,12 @@
 import { quote, RecordingError, type Location } from './error.ts'
 import type { Json, Operation, ProgramLine } from './program.ts'
 
+interface Field {
+  readonly field: string
+  readonly type: FieldType
+  readonly optional: boolean
+}
+
 /** What a field of an operation may be. */
 export type FieldType = 'number' | 'string' | readonly string[]
 
@@ -46,11 +52,17 @@ const ARGUMENTS: Readonly<Record<string, Readonly<Record<string, FieldType>>>> =
   fread: { file: 'number', ...RANGE },
 }
 
+/** The same, by operation and field. */
+const FIELDS: ReadonlyMap<string, ReadonlyMap<string, Field>> = new Map(Object.entries(ARGUMENTS).map(([op, types]) => {
+  const fields = Object.entries(types).map(([name, type]): Field => ({ field: name.replace('?', ''), type, optional: name.endsWith('?') }))
+  return [op, new Map(fields.map((field) => [field.field, field]))]
+}))
+
 /** What an operation leads to: what is compared. `ev` is always there, the others where they say something. */
-export const RESULT_FIELDS: readonly string[] = [
+export const RESULT_FIELDS: ReadonlySet<string> = new Set([
   'skipped', 'ret', 'errno', 'done', 'sig', 'code', 'cpages', 'faults', 'data', 'perm', 'ev', 'pm', 'sn', 'pt', 'stale',
-]
-export const STATE_FIELDS: readonly string[] = ['maps', 'pm', 'pt', 'snap']
+])
+export const STATE_FIELDS: ReadonlySet<string> = new Set(['maps', 'pm', 'pt', 'snap'])
 
 /** What scripts need not say. */
 export const DEFAULTS: Readonly<Record<string, Json>> = { d: 0, off: 0, prot: 'rw', kind: 'anon_private', flags: '' }
@@ -66,17 +78,16 @@ export function argumentsOf(at: Location, op: string): Readonly<Record<string, F
 export function checkOperation(at: Location, fields: Readonly<Record<string, Json>>, recorded: boolean): Operation {
   const { op } = fields
   if (typeof op !== 'string') throw new RecordingError(at, 'op', 'the name of an operation', found(op))
-  const types = argumentsOf(at, op)
-  for (const name in types) {
-    const field = name.replace('?', '')
+  argumentsOf(at, op)
+  const known = FIELDS.get(op)
+  for (const { field, type, optional } of known?.values() ?? []) {
     const value = fields[field]
-    if (value !== undefined || field === name) checkField(at, field, value, types[name] ?? 'string')
+    if (value !== undefined || !optional) checkField(at, field, value, type)
   }
   if (recorded && !Array.isArray(fields['ev'])) throw new RecordingError(at, 'ev', 'an array of events', found(fields['ev']))
   for (const field in fields) {
-    if (!(field in types || `${field}?` in types || field === 'op' || field === 'i' || (recorded && RESULT_FIELDS.includes(field)))) {
-      throw new RecordingError(at, field, `no such field of ${op}`, found(fields[field]))
-    }
+    if (known?.has(field) || field === 'op' || field === 'i' || (recorded && RESULT_FIELDS.has(field))) continue
+    throw new RecordingError(at, field, `no such field of ${op}`, found(fields[field]))
   }
   checkReferences(at, fields)
   return fields as Operation

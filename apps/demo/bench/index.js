@@ -1,0 +1,37 @@
+/**
+ * Speed and memory of the model.
+ *
+ *     npm run build && npm run bench -w @mmu-notifier/demo                 the recorded programs of fixtures/, half a minute
+ *     npm run bench -w @mmu-notifier/demo -- FOLDER...                     other ones
+ *
+ * All times are CPU time of this process, collector and compiler threads included.
+ */
+import { fileURLToPath } from 'node:url'
+import { costByAreas } from './areas.js'
+import { mirrorGigabyte } from './mirror.js'
+import { runPrograms } from './programs.js'
+
+const FIXTURES = fileURLToPath(new URL('../../../fixtures/kernel-reference', import.meta.url))
+const AREAS = [100, 1_000, 10_000, 100_000]
+
+/** @param {string} title @param {string} value @param {string} [goal] */
+const line = (title, value, goal = '') => { console.log(`${title.padEnd(52)}${value.padStart(16)}${goal.padStart(24)}`) }
+
+const folders = process.argv.slice(2)
+const { programs, operations, rate, first } = await runPrograms(folders.length > 0 ? folders : [FIXTURES])
+line(`${operations} operations of ${programs} programs, compared`, `${Math.round(rate)} /s`, 'goal: above 20000')
+line('the same, the first time', `${Math.round(first)} /s`)
+
+const { populate, read, munmap, tables, resident } = await mirrorGigabyte()
+console.log('\na mirror of 1 GiB of 4 KiB pages without data')
+line('  populate', `${Math.round(populate)} ns/page`)
+line('  device read', `${Math.round(read)} ns/page`)
+line('  munmap', `${Math.round(munmap)} ns/page`)
+line('  all tables', `${tables.toFixed(1)} bytes/page`, 'goal: at most 64')
+line('  what the process grows by', `${resident.toFixed(1)} bytes/page`)
+
+console.log('\nmmap, fault and munmap of a page among other areas')
+const costs = await costByAreas(AREAS)
+for (const [i, count] of AREAS.entries()) {
+  line(`  ${count}`, `${costs[i].toFixed(1)} us`, `${(costs[i] / costs[0]).toFixed(2)}x${i === AREAS.length - 1 ? ' (goal: at most 2x)' : ''}`)
+}

@@ -1,0 +1,31 @@
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { diff } from '../dist/diff.js'
+import { measure, median } from './measure.js'
+
+const ROUNDS = 7
+/** First rounds do not count: compilers are at work. */
+const WARM_UP = 2
+
+/**
+ * Runs all programs of a folder, comparison included.
+ *
+ * @param {string[]} folders
+ * @returns {Promise<{ programs: number, operations: number, rate: number, first: number }>} operations per second of CPU time: the median of the rounds, and the first one, in which compilers are at work
+ */
+export async function runPrograms(folders) {
+  const files = folders.flatMap((folder) =>
+    readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => /\.jsonl(\.gz)?$/.test(name)).sort().map((name) => join(folder, name)),
+  )
+  const rates = []
+  let programs = 0
+  let operations = 0
+  for (let round = 0; round < WARM_UP + ROUNDS; round++) {
+    const { result, time } = await measure(() => diff(files))
+    if (result.mismatches.length > 0) throw new Error(`${result.mismatches.length} mismatches`)
+    programs = result.programs
+    operations = result.operations
+    rates.push((operations / time) * 1e6)
+  }
+  return { programs, operations, rate: median(rates.slice(WARM_UP)), first: rates[0] }
+}
