@@ -40,18 +40,39 @@ export class OwnedDriver extends Driver {
   }
 }
 
-/** The driver ends, while its page is reclaimed. */
-export function ending(driver: new (world: World) => OwnedDriver = OwnedDriver, operations?: MakeOperations): Scenario<Stage<OwnedDriver>> {
-  return stage<OwnedDriver>(
+export interface Ending extends Stage<OwnedDriver> {
+  readonly other: Driver
+  /** Of the other driver. */
+  readonly y: IntervalNotifier
+}
+
+/** The driver ends, while its page is reclaimed and the device of another driver asks for the page beside. */
+export function ending(
+  driver: new (world: World) => OwnedDriver = OwnedDriver,
+  { operations, device = async ({ other, y }) => { await other.attempt(y, 1) } }: { readonly operations?: MakeOperations, readonly device?: (state: Ending) => Promise<void> } = {},
+): Scenario<Ending> {
+  const { setup, check } = stage<OwnedDriver>(
+    {},
     {
-      fini: ({ driver }) => driver.fini(),
-      reclaim: ({ world }) => world.reclaim(0),
-    },
-    {
+      pages: 2,
+      intervals: [[0, 0]],
       driver: (world) => new driver(world),
       before: ({ driver }) => driver.init(),
-      check: ({ world }) => { world.nothingLeft() },
+      check: ({ world }) => { world.nothingLeft(1) },
       ...(operations && { operations }),
     },
   )
+  return {
+    async setup(kernel) {
+      const state = await setup(kernel)
+      const other = new Driver(state.world, 'driver2.lock')
+      return { ...state, other, y: await other.insert(1) }
+    },
+    tasks: {
+      fini: ({ driver }) => driver.fini(),
+      reclaim: ({ world }) => world.reclaim(0),
+      device,
+    },
+    ...(check && { check }),
+  }
 }

@@ -20,6 +20,16 @@ test('each has a right variant before its wrong ones, or is right or wrong alone
   }
 })
 
+test('right variants have at least three tasks, or two whose devices fault', () => {
+  for (const { id, variants } of CLAIMS) {
+    for (const { name, expect: expected, scenario } of variants) {
+      const tasks = Object.keys(scenario.tasks)
+      const devices = tasks.filter((task) => task.startsWith('device'))
+      expect(expected !== 'pass' || tasks.length >= 3 || devices.length >= 2, `${id} ${name}: ${tasks.join(', ')}`).toBe(true)
+    }
+  }
+})
+
 test('claims are found by id in any case', () => {
   expect([findClaim('c16')?.id, findClaim('C16')?.id, findClaim('C99')]).toEqual(['C16', 'C16', undefined])
 })

@@ -48,15 +48,19 @@ function mutantsOf(file) {
   return mutants
 }
 
-/** @returns {Promise<boolean>} whether the command fails */
+/** @returns {Promise<boolean | 'no end'>} whether the command fails, or was ended */
 function fails(args) {
   return new Promise((resolve) => {
     // A mutant may run for ever, and so do vitest's workers then: the whole group has to go.
     const run = spawn(process.execPath, ['node_modules/vitest/vitest.mjs', ...args], { cwd: root, stdio: 'ignore', detached: true, env: { ...process.env, CLAIMS: 'all' } })
-    const timer = setTimeout(() => { process.kill(-run.pid, 'SIGKILL') }, (claims ? 20 : 1) * MINUTE)
+    let ended = false
+    const timer = setTimeout(() => {
+      ended = true
+      process.kill(-run.pid, 'SIGKILL')
+    }, (claims ? 20 : 1) * MINUTE)
     run.on('exit', (code) => {
       clearTimeout(timer)
-      resolve(code !== 0)
+      resolve(ended ? 'no end' : code !== 0)
     })
   })
 }
@@ -70,7 +74,8 @@ const survivors = []
 for (const [i, { name, text }] of mutants.entries()) {
   if (i + 1 < from) continue
   writeFileSync(path, text)
-  const killedBy = (await fails(['run', '--project', 'core', '--bail', '1'])) ? 'tests'
+  const tests = await fails(['run', '--project', 'core', '--bail', '1'])
+  const killedBy = tests === 'no end' ? 'no end' : tests ? 'tests'
     : claims && (await fails(['run', '--project', 'claims', '--bail', '1'])) ? 'claims'
     : undefined
   const reason = EQUIVALENT[name.replace(/^\d+: /, '')]

@@ -4,15 +4,18 @@ import { withOperations, type MakeOperations } from '../cores.ts'
 import { LeftOpen, RefusingDriver } from '../refusing-driver.ts'
 import { stage, type Stage } from '../scenario.ts'
 
-/** The reaper, and a fault that comes after it. */
+async function faultsAfter({ driver, x }: Stage<RefusingDriver>): Promise<void> {
+  await driver.reaped.wait()
+  await driver.fault(x, 0)
+}
+
+/** The reaper, and two faults that come after it. */
 function reaped(operations?: MakeOperations): Scenario<Stage<RefusingDriver>> {
   return stage<RefusingDriver>(
     {
       reaper: ({ driver }) => driver.reap(0),
-      async device({ driver, x }) {
-        await driver.reaped.wait()
-        await driver.fault(x, 0)
-      },
+      device: faultsAfter,
+      device2: faultsAfter,
     },
     {
       driver: (world) => new RefusingDriver(world),

@@ -56,24 +56,31 @@ class ExitWorld extends World {
 
 interface State {
   readonly world: World
+  readonly driver: Driver
   readonly x: IntervalNotifier
 }
 
-/** The process exits while its page is reclaimed. */
+/** The process exits while its page is reclaimed, and a device asks for it. */
 function exiting(driver: new (world: World) => UsingDriver, core?: new (...args: ConstructorParameters<typeof Operations>) => Operations): Scenario<State> {
   return {
     async setup(kernel) {
       const close = async (): Promise<void> => { await x.remove() }
       const world = new ExitWorld(kernel, core && withOperations(core), close)
-      const x = await new driver(world).insert(0)
+      const made = new driver(world)
+      const x = await made.insert(0)
       await world.mm.mmgrab()
-      return { world, x }
+      return { world, driver: made, x }
     },
     tasks: {
       exit: ({ world }) => world.mm.mmput(),
       async reclaim({ world }) {
         await world.reclaim(0)
         await world.mm.mmdrop()
+      },
+      async device({ world, driver, x }) {
+        if (!(await world.mm.mmget())) return
+        await driver.attempt(x, 0)
+        await world.mm.mmput()
       },
     },
     check({ world }) {

@@ -61,12 +61,17 @@ function scenario(driver: (world: World) => Removing, operations?: MakeOperation
   )
 }
 
-/** The same where no invalidation runs; a reader works on another interval. */
+async function readsOther({ driver, notifiers: [, y] }: Stage<Removing>): Promise<void> {
+  if (y) await driver.fault(y, 1)
+}
+
+/** The same where no invalidation runs; two readers work on another interval. */
 function idle(driver: (world: World) => Removing, operations?: MakeOperations): Scenario<Stage<Removing>> {
   return stage<Removing>(
     {
       control: ({ driver, x }) => driver.drop(x),
-      device: async ({ driver, notifiers: [, y] }) => { if (y) await driver.fault(y, 1) },
+      device: readsOther,
+      device2: readsOther,
     },
     { pages: 2, intervals: [[0, 0], [1, 1]], driver, before: async ({ driver, x }) => { await driver.fault(x, 0) }, ...(operations && { operations }) },
   )

@@ -20,6 +20,7 @@ function growing(core: Core): Scenario<Stage> {
         await driver.fault(x, 1)
       },
       reclaim: ({ world }) => world.reclaim(1),
+      device2: async ({ driver, x }) => { await driver.attempt(x, 0) },
     },
     { pages: 2, intervals: [[0, 0]], operations: withOperations(core) },
   )

@@ -45,11 +45,12 @@ class BeforeLock extends Driver {
   }
 }
 
-/** A device fault that allocates, and a munmap of the page that it reclaims. */
+/** Two device faults that allocate, and a munmap of the page that they reclaim. */
 const allocating = (driver: (world: World) => Driver): Scenario<Stage> =>
   stage(
     {
       device: async (state) => { await state.driver.fault(state.x, 0) },
+      device2: async (state) => { await state.driver.attempt(state.x, 0) },
       munmap: ({ world }) => world.unmap(0),
     },
     { driver },
@@ -84,6 +85,7 @@ const growing = (driver: (world: World) => TwoLocks): Scenario<Stage<TwoLocks>> 
     {
       device: async (state) => { await state.driver.fault(state.x, 0) },
       grow: (state) => state.driver.grow(),
+      munmap: ({ world }) => world.unmap(0),
     },
     { driver },
   )

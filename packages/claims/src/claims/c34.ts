@@ -58,7 +58,7 @@ class UntilRelease extends Driver {
 
 /** A driver that inserts its first interval while the process exits; another one has page 1. */
 function inserting(operations?: MakeOperations): Scenario<Stage<UntilRelease>> {
-  return exiting({ device: insertAndFault, exit: ({ world }) => world.mm.mmput() }, silently, onePageTaken(operations))
+  return exiting({ device: insertAndFault, exit: ({ world }) => world.mm.mmput(), reclaim: ({ world }) => world.reclaim(0) }, silently, onePageTaken(operations))
 }
 
 /** The same, and that page is reclaimed. */
@@ -125,6 +125,7 @@ function faulting(teardown: (world: World) => Promise<void>, driver?: (world: Wo
         await state.world.mm.mmput()
       },
       exit: ({ world }) => world.mm.mmput(),
+      reclaim: ({ world }) => world.reclaim(0),
     },
     teardown,
     driver && { driver },
@@ -137,9 +138,10 @@ function removing(operations?: MakeOperations): Scenario<Stage> {
     {
       owner: ({ x }) => x.removeDeferred(),
       exit: ({ world }) => world.mm.mmput(),
+      reclaim: reclaimByHolder,
     },
     silently,
-    { ...(operations && { operations }), check: ({ world }) => { world.nothingLeft() } },
+    { before: ({ world }) => world.mm.mmgrab(), ...(operations && { operations }), check: ({ world }) => { world.nothingLeft() } },
   )
 }
 
@@ -159,7 +161,13 @@ class DropsTwice extends Operations {
   }
 }
 
-/** A file that is closed while the process exits. */
+/** Reclaim comes by the reverse map, so something keeps the address space for it. */
+async function reclaimByHolder({ world }: Stage): Promise<void> {
+  await world.reclaim(0)
+  await world.mm.mmdrop()
+}
+
+/** A file that is closed while the process exits and a page of it is read. */
 function closing(pinned: boolean): Scenario<Stage> {
   return exiting(
     {
@@ -169,9 +177,21 @@ function closing(pinned: boolean): Scenario<Stage> {
         if (pinned) await world.mm.mmdrop()
       },
       exit: ({ world }) => world.mm.mmput(),
+      async reader({ world }) {
+        if (await world.mm.mmget()) {
+          await world.read(0)
+          await world.mm.mmput()
+        }
+        await world.mm.mmdrop()
+      },
     },
     silently,
-    { before: ({ world }) => (pinned ? world.mm.mmgrab() : Promise.resolve()) },
+    {
+      async before({ world }) {
+        await world.mm.mmgrab()
+        if (pinned) await world.mm.mmgrab()
+      },
+    },
   )
 }
 
@@ -189,7 +209,7 @@ Each registered interval holds the object, and gives it back when its release ha
     variant('right', 'an insert and a fault while the process exits', 'pass', inserting()),
     variant('right user', 'the same by a user of the address space, with an invalidation that defers the insert', 'pass', deferring(true)),
     variant('right fault', 'a fault by a user while the process exits; the pages go silently', 'pass', faulting(silently)),
-    variant('right count', 'a removal while the process exits', 'pass', removing()),
+    variant('right count', 'a removal and a reclaim while the process exits', 'pass', removing()),
     variant('right close', 'a file that holds the address space is closed while the process exits', 'pass', closing(true)),
     variant('b', "the driver ignores 'release'; an 'unmap' follows", 'pass', faulting(withEvent, (world) => new IgnoresRelease(world)), { invariants: false }),
     variant('a', 'an insert is accepted without users', 'STALE', inserting(withOperations(AcceptsDead))),

@@ -73,22 +73,24 @@ class FinishAtEnd extends Operations {
   }
 }
 
-/** A fault while the page is migrated. */
+/** A fault while the page is migrated and reclaimed. */
 const faulting = (options: StageOptions<Driver>): Scenario<Stage> =>
   stage(
     {
       device: async ({ driver, x }) => { await driver.fault(x, 0) },
       migration: ({ world }) => world.replace(0),
+      reclaim: ({ world }) => world.reclaim(0),
     },
     options,
   )
 
 /** A page that the device maps is migrated and reclaimed. */
-const overlapping = (driver: (world: World) => Driver): Scenario<Stage> =>
+const overlapping = (driver: (world: World) => Driver, tasks: Scenario<Stage>['tasks'] = {}): Scenario<Stage> =>
   stage(
     {
       migration: ({ world }) => world.replace(0),
       reclaim: ({ world }) => world.reclaim(0),
+      ...tasks,
     },
     { driver, before: async (state) => { await state.driver.fault(state.x, 0) } },
   )
@@ -154,7 +156,9 @@ also when a later callback has refused; and since invalidations of an interval o
 \`setSeq\` belongs to the first pass. Readers are let in between the two, and whoever programs then does it behind the flush.`,
   variants: [
     variant('right', 'a fault and a migration of the page, with a device that flushes by itself', 'pass', faulting({ driver: (world) => new TwoPass(world) })),
-    variant('right overlap', 'a migration and a reclaim of a page that it maps', 'pass', overlapping((world) => new TwoPass(world))),
+    variant('right overlap', 'a migration and a reclaim of a page that it maps, and asks for again', 'pass', overlapping((world) => new TwoPass(world), {
+      device: async (state) => { await state.driver.attempt(state.x, 0) },
+    })),
     variant('right refusal', 'a device that is stopped meanwhile, and a second one that refuses', 'pass', refusing()),
     variant('a', 'the second pass is left out when somebody refuses', 'HANG', refusing(withOperations(NoFinishOnRefusal))),
     variant('b', 'the page table is changed before the second pass', 'STALE', faulting({ driver: (world) => new TwoPass(world), operations: withOperations(FinishAtEnd) })),

@@ -21,7 +21,7 @@ class PeriodOnly extends LockedRemove {
   }
 }
 
-const on = (core: new (...args: ConstructorParameters<typeof Operations>) => Operations) => ending(OwnedDriver, withOperations(core))
+const on = (core: new (...args: ConstructorParameters<typeof Operations>) => Operations) => ending(OwnedDriver, { operations: withOperations(core) })
 
 export const v16: Claim = {
   id: 'V16',

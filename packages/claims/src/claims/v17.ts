@@ -53,6 +53,7 @@ function walked(operations?: MakeOperations): Scenario<Stage> {
         await tree.unlock()
       },
       munmap: ({ world }) => world.unmap(0, 1),
+      reader: async ({ driver, notifiers: [, y] }) => { if (y) await driver.attempt(y, 1) },
     },
     { pages: 2, intervals: [[0, 0], [1, 1]], before: ({ x }) => x.get(), ...(operations && { operations }) },
   )
