@@ -4,7 +4,7 @@ import { readProgram, runProgram, type CreateDevice, type Mirror } from '@mmu-no
 import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { gunzipSync } from 'node:zlib'
+import { gunzipSync, gzipSync } from 'node:zlib'
 import { describe, expect, test, vi } from 'vitest'
 import { diff, main } from '../src/index.ts'
 
@@ -30,7 +30,7 @@ async function cli(...args: string[]): Promise<{ status: number; out: string; er
   }
 }
 
-function file(name: string, content: string): string {
+function file(name: string, content: string | Uint8Array): string {
   const path = join(folder, name)
   writeFileSync(path, content)
   return path
@@ -101,6 +101,8 @@ describe('the command line', () => {
   test.each([
     ['no such file', join(folder, 'none.jsonl'), 'file: expected a file or folder, found ENOENT'],
     ['an empty folder', mkdtempSync(join(tmpdir(), 'mmu-notifier-empty-')), 'file: expected recorded programs'],
+    ['a gzip file that is cut', file('cut.jsonl.gz', gzipSync(example).subarray(0, 300)), 'file: expected a whole gzip file, found one that is cut short'],
+    ['a damaged gzip file', file('damaged.jsonl.gz', Uint8Array.of(0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff)), 'file: expected a gzip file, found a damaged one'],
     ['no JSON', file('broken.jsonl', example.replace('{"i":2,', '{"i":2;')), ':4: line: expected a JSON object'],
     ['an unknown operation', file('op.jsonl', example.replace('"op":"todev"', '"op":"tomoon"')), ':4: op: expected one of mmap, '],
     ['a missing field', file('field.jsonl', example.replace('"op":"munmap","page":2,', '"op":"munmap",')), ':5: page: expected a whole number, found none'],
