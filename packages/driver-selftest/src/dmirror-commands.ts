@@ -1,7 +1,9 @@
 import type { IntervalNotifier, IntervalNotifierOps } from '@mmu-notifier/core'
 import { mirrorRange } from '@mmu-notifier/driver'
 import type { Mutex } from '@mmu-notifier/kernel'
-import { errno, PAGE_SIZE, PFN_ERROR, PFN_SHIFT, PFN_VALID, PFN_WRITE, ZERO_FRAME, type FaultedPages, type Mm } from '@mmu-notifier/mm'
+import {
+  errno, PAGE_SIZE, PFN_ERROR, PFN_HUGE, PFN_SHIFT, PFN_VALID, PFN_WRITE, ZERO_FRAME, type FaultedPages, type Mm,
+} from '@mmu-notifier/mm'
 import type { DmirrorDevice } from './dmirror-device.ts'
 import { BLOCK } from './dmirror-migrate.ts'
 import type { DmirrorTable } from './dmirror-table.ts'
@@ -23,6 +25,8 @@ export const HMM_DMIRROR_PROT_NONE = 0
 export const HMM_DMIRROR_PROT_READ = 1
 /** Alone: READ is not set with it. */
 export const HMM_DMIRROR_PROT_WRITE = 2
+/** With READ or WRITE: a huge page, of 2 MiB, which the page is a part of. */
+export const HMM_DMIRROR_PROT_PMD = 4
 /** With READ: the zero page. */
 export const HMM_DMIRROR_PROT_ZERO = 0x10
 /** With READ or WRITE: a page in the device's own memory. */
@@ -106,7 +110,8 @@ function protection({ memory }: DmirrorDevice, pfn: number): number {
   if (!(pfn & PFN_VALID)) return HMM_DMIRROR_PROT_NONE
   const frame = pfn >> PFN_SHIFT
   const kind = frame === ZERO_FRAME ? HMM_DMIRROR_PROT_ZERO : memory.frames.deviceOf(frame) ? HMM_DMIRROR_PROT_DEV_PRIVATE_LOCAL : 0
-  return kind | (pfn & PFN_WRITE ? HMM_DMIRROR_PROT_WRITE : HMM_DMIRROR_PROT_READ)
+  const huge = pfn & PFN_HUGE ? HMM_DMIRROR_PROT_PMD : 0
+  return kind | huge | (pfn & PFN_WRITE ? HMM_DMIRROR_PROT_WRITE : HMM_DMIRROR_PROT_READ)
 }
 
 /** Takes pages for the device alone, 64 at a time. EBUSY when one of a block cannot be had. Linux: `dmirror_exclusive()`. */

@@ -5,8 +5,10 @@
 
 /** Bytes of a page. */
 export const PAGE_SIZE = 4096
-/** Bytes of a huge page: what MAP_HUGETLB rounds to. */
+/** Bytes of a huge page: what MAP_HUGETLB rounds to, and what an entry of a PMD table maps. Linux: HPAGE_PMD_SIZE. */
 export const HUGE_PAGE_SIZE = 0x200000
+/** Pages of it. Linux: HPAGE_PMD_NR. */
+export const HUGE_PAGE_FRAMES = 512
 /** The end, exclusive, of user addresses with four levels: the last page below 2^47 stays free. */
 export const TASK_SIZE = 0x7ffffffff000
 /** The end, exclusive, of the area that mmap without an address fills from the top: 128 MiB below TASK_SIZE are kept for the stack. */

@@ -18,6 +18,11 @@ export function dropEntry(frames: FrameTable, entry: number): void {
   else frames.removeMapping(frameOf(entry))
 }
 
+/** The same for that of a huge page. Linux: `zap_huge_pmd()`. */
+export function dropHugeEntry(frames: FrameTable, entry: number): void {
+  frames.removeHugeMapping(frameOf(entry))
+}
+
 /**
  * A private page is shared by fork: for neither of the two the entry is writable or exclusive any more. What a device has for itself comes
  * back. @returns the entry for both. Linux: `copy_nonpresent_pte()`, `copy_present_pte()`
@@ -30,9 +35,15 @@ export function shareEntry(frames: FrameTable, area: VmArea, entry: number): num
   return shared & ~(PTE_WRITE | PTE_SWAP_WRITE | PTE_EXCLUSIVE)
 }
 
+/** The same for a huge page. @returns the entry for both. Linux: `copy_huge_pmd()` */
+export function shareHugeEntry(frames: FrameTable, entry: number): number {
+  frames.addHugeMapping(frameOf(entry))
+  return entry & ~(PTE_WRITE | PTE_EXCLUSIVE)
+}
+
 /**
  * The area allows something else from now on. A page becomes writable at once when no copy can be needed; else the next write faults. What
- * is not present does not become writable again. Linux: `change_pte_range()`, `can_change_pte_writable()`.
+ * is not present does not become writable again. Linux: `change_pte_range()`, `can_change_pte_writable()`, `change_huge_pmd()`.
  */
 export function protectEntry(entry: number, flags: number, shared: boolean): number {
   if (specialKind(entry) !== 0) return entry & ~PTE_SWAP_WRITE

@@ -5,8 +5,9 @@ import { checkUnsigned, errno } from './errno.ts'
 import { handleFaults } from './fault.ts'
 import type { MmStruct } from './mm-struct.ts'
 import { isAligned } from './pages.ts'
-import { frameOf, makePte, PTE_DEVICE_EXCLUSIVE, PTE_EXCLUSIVE, PTE_SWAP_WRITE, PTE_WRITE } from './pte.ts'
+import { frameOf, isHuge, isMapping, makePte, PTE_DEVICE_EXCLUSIVE, PTE_EXCLUSIVE, PTE_SWAP_WRITE, PTE_WRITE, specialKind } from './pte.ts'
 import { eachMapping } from './reverse-map.ts'
+import { splitHugeEntry } from './split-huge.ts'
 
 /** Pages that a device has for itself, until their next invalidation. Linux: the `pages` of `make_device_exclusive_range()`. */
 export interface ExclusivePages {
@@ -43,14 +44,17 @@ export async function makeDeviceExclusive(mm: MmStruct, start: number, end: numb
   }
 }
 
-/** @returns pages with a reference each, up to the first that cannot be written. Linux: `get_user_pages_remote()` with FOLL_WRITE */
+/**
+ * @returns pages with a reference each, up to the first that cannot be written; none is in a huge entry. Linux: `get_user_pages_remote()`
+ * with FOLL_WRITE and FOLL_SPLIT_PMD
+ */
 async function getWritablePages(mm: MmStruct, start: number, end: number): Promise<number[]> {
   const got: number[] = []
   for (let at = start; at < end; ) {
     await mm.tableLock.section(() => {
       for (; at < end; at += PAGE_SIZE) {
         const entry = mm.pageTable.get(at)
-        if (!(entry & PTE_WRITE)) return
+        if (!(entry & PTE_WRITE) || isHuge(entry)) return
         mm.frames.get(frameOf(entry))
         got.push(frameOf(entry))
       }
@@ -58,6 +62,10 @@ async function getWritablePages(mm: MmStruct, start: number, end: number): Promi
     if (at === end) break
     const area = mm.vmas.find(at)
     if (!area?.has(VM_WRITE)) break
+    if (mm.pageTable.getHuge(at) !== 0) {
+      await splitHugeEntry(mm, at)
+      continue
+    }
     try {
       await handleFaults(mm, area, at, at + PAGE_SIZE, 'write', { by: 'remote', missingOnly: true })
     } catch (error) {
@@ -68,20 +76,31 @@ async function getWritablePages(mm: MmStruct, start: number, end: number): Promi
   return got
 }
 
-/** On success the page is locked. Linux: `folio_make_device_exclusive()`. */
+/**
+ * On success the page is locked. A huge page is taken as one, with all that it maps, and only by its head. Linux:
+ * `folio_make_device_exclusive()`, and the test for `PageTail()` before it.
+ */
 async function makePageExclusive(mm: MmStruct, address: number, frame: number, owner: unknown): Promise<boolean> {
   const { frames, tableLock, memory } = mm
-  if (!(await tableLock.section(() => frames.tryLock(frame)))) return false
+  if (!(await tableLock.section(() => frames.head(frame) === frame && frames.tryLock(frame)))) return false
   let lost = 0
   if (frames.isAnonymous(frame)) {
-    await eachMapping(memory, frame, 'exclusive', owner, (other, at, entry) => {
-      if (other === mm && at === address && entry & PTE_WRITE) lost++
-      const writable = entry & PTE_WRITE ? PTE_SWAP_WRITE : 0
-      other.pageTable.set(at, makePte(frame, PTE_DEVICE_EXCLUSIVE | writable | (entry & PTE_EXCLUSIVE)))
-      frames.detachMapping(frame)
+    await eachMapping(memory, frame, { event: 'exclusive', owner }, (other, start, end) => {
+      for (let at = start; at < end; at += PAGE_SIZE) {
+        const entry = other.pageTable.get(at)
+        const page = frameOf(entry)
+        if (entry === 0 || frames.head(page) !== frame) continue
+        if (specialKind(entry) === PTE_DEVICE_EXCLUSIVE) return false
+        if (!isMapping(entry)) continue
+        if (other === mm && at === address && entry & PTE_WRITE) lost++
+        const writable = entry & PTE_WRITE ? PTE_SWAP_WRITE : 0
+        other.pageTable.set(at, makePte(page, PTE_DEVICE_EXCLUSIVE | writable | (entry & PTE_EXCLUSIVE)))
+        frames.detachMapping(page)
+      }
+      return true
     })
   }
-  if (lost > 0 && frames.mappings(frame) === 0) return true
+  if (lost > 0 && frames.folioMappings(frame) === 0) return true
   await memory.unlockFrames([frame])
   return false
 }

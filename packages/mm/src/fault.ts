@@ -1,13 +1,17 @@
 import { hex } from '@mmu-notifier/core'
-import { PAGE_SIZE, VM_ACCESS, VM_EXEC, VM_WRITE } from './constants.ts'
+import { HUGE_PAGE_SIZE, PAGE_SIZE, VM_ACCESS, VM_EXEC, VM_WRITE } from './constants.ts'
 import { AccessFault } from './errno.ts'
 import { faultDevicePrivate, faultExclusive, waitForMigration } from './fault-special.ts'
 import type { VmFile } from './file.ts'
 import { ZERO_FRAME } from './frames.ts'
+import { mapHuge, mayMapHuge, reuseHuge } from './huge-page.ts'
 import type { MmStruct } from './mm-struct.ts'
 import type { PageCache } from './page-cache.ts'
 import { alignDown } from './pages.ts'
-import { frameOf, makePte, PTE_DEVICE_EXCLUSIVE, PTE_DEVICE_PRIVATE, PTE_EXCLUSIVE, PTE_PRESENT, PTE_WRITE, specialKind } from './pte.ts'
+import {
+  frameOf, isHuge, makePte, PTE_DEVICE_EXCLUSIVE, PTE_DEVICE_PRIVATE, PTE_EXCLUSIVE, PTE_PRESENT, PTE_WRITE, specialKind,
+} from './pte.ts'
+import { splitHugeEntry } from './split-huge.ts'
 import type { VmArea } from './vma.ts'
 
 export type Access = 'read' | 'write' | 'execute'
@@ -23,12 +27,10 @@ export function allows(area: VmArea, access: Access): boolean {
   return area.has(access === 'write' ? VM_WRITE : access === 'execute' ? VM_EXEC : VM_ACCESS)
 }
 
-/** What one leaf table of x86-64 covers: the work of one step. */
-const LEAF_SPAN = 512 * PAGE_SIZE
 const FAULT_AROUND = 16 * PAGE_SIZE
 
-/** `copy` and `special`: more than a step has to be done, outside of the page-table lock. */
-type Outcome = 'done' | 'copy' | 'special' | 'beyond the end'
+/** `copy`, `special` and `split`: more than a step has to be done, outside of the page-table lock. */
+type Outcome = 'done' | 'copy' | 'special' | 'split' | 'beyond the end'
 
 export interface FaultOptions {
   readonly by: FaultedBy
@@ -57,13 +59,17 @@ export async function handleFaults(
   const { kernel } = mm.memory
   const enough = missingOnly ? (access === 'write' ? PTE_WRITE : PTE_PRESENT) : 0
   let entry = 0
+  /** A huge page was split here; the fault goes on with the page. */
+  let goesOn = -1
   for (let at = start; at < end; ) {
+    // One leaf table of x86-64 is the work of one step.
     const outcome = await mm.tableLock.section((): Outcome => {
-      for (const to = Math.min(alignDown(at, LEAF_SPAN) + LEAF_SPAN, end); at < to; at += PAGE_SIZE) {
+      for (const to = Math.min(alignDown(at, HUGE_PAGE_SIZE) + HUGE_PAGE_SIZE, end); at < to; at += PAGE_SIZE) {
         do {
           entry = mm.pageTable.get(at)
           if (entry & enough) break
-          kernel.trace('mm:fault', mm.mm, at, access, by)
+          if (at !== goesOn) kernel.trace('mm:fault', mm.mm, at, access, by)
+          goesOn = -1
           const outcome = fault(mm, area, at, entry, access === 'write')
           if (outcome !== 'done') return outcome
         } while (missingOnly)
@@ -72,6 +78,11 @@ export async function handleFaults(
     })
     if (outcome === 'done') continue
     if (outcome === 'beyond the end') throw new AccessFault(`${access} of ${hex(at)}: behind the end of ${area.file?.name ?? ''}`, at, 'SIGBUS', 2)
+    if (outcome === 'split') {
+      await splitHugeEntry(mm, at)
+      goesOn = at
+      continue
+    }
     if (outcome === 'copy') await copyOnWrite(mm, area, at, entry)
     else await faultSpecial(mm, area, at, entry)
     if (!missingOnly) at += PAGE_SIZE
@@ -80,6 +91,7 @@ export async function handleFaults(
 
 /** Under the page-table lock. The tables above the entry come into being even if the fault fails. */
 function fault(mm: MmStruct, area: VmArea, address: number, entry: number, write: boolean): Outcome {
+  if (entry === 0 && mayMapHuge(mm, area, address)) return mapHuge(mm, area, address, write)
   if (entry === 0) mm.pageTable.makeLeaf(address)
   if (entry === 0) return area.file ? faultFile(mm, area, area.file, address, write) : faultAnonymous(mm, area, address, write)
   if (specialKind(entry) !== 0) return 'special'
@@ -88,6 +100,7 @@ function fault(mm: MmStruct, area: VmArea, address: number, entry: number, write
     mm.pageTable.set(address, entry | PTE_WRITE)
     return 'done'
   }
+  if (isHuge(entry)) return reuseHuge(mm, area, address) ? 'done' : 'split'
   if (!(entry & PTE_EXCLUSIVE) && !mayReuse(mm, entry)) return 'copy'
   mm.frames.setReverse(frameOf(entry), area.anonVma, area.pageIndex(address))
   mm.pageTable.set(address, entry | PTE_WRITE | PTE_EXCLUSIVE)
@@ -102,10 +115,13 @@ function faultSpecial(mm: MmStruct, area: VmArea, address: number, entry: number
   return waitForMigration(mm, address, entry)
 }
 
-/** A private page that nobody else uses is not copied. The page cache is a user. Linux: `wp_can_reuse_anon_folio()`. */
+/**
+ * A private page that nobody else uses is not copied, unless it is of a huge one. The page cache is a user. Linux:
+ * `wp_can_reuse_anon_folio()`.
+ */
 function mayReuse(mm: MmStruct, entry: number): boolean {
   const frame = frameOf(entry)
-  return mm.frames.isAnonymous(frame) && mm.frames.references(frame) === 1
+  return mm.frames.isAnonymous(frame) && mm.frames.references(frame) === 1 && !mm.frames.isCompound(frame)
 }
 
 /** Linux: `do_anonymous_page()`. */

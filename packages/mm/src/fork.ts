@@ -1,7 +1,7 @@
 import { VM_DONTCOPY, VM_LOCKED, VM_WIPEONFORK } from './constants.ts'
 import type { MmStruct } from './mm-struct.ts'
 import { forkAnonVma } from './anon-vma.ts'
-import { shareEntry } from './entries.ts'
+import { shareEntry, shareHugeEntry } from './entries.ts'
 import type { VmArea } from './vma.ts'
 
 /**
@@ -26,12 +26,22 @@ export function dupMmap(parent: MmStruct, child: MmStruct): Promise<void> {
 async function copyEntries(parent: MmStruct, child: MmStruct, area: VmArea): Promise<void> {
   const { start, end } = area
   await parent.notifiers.invalidate({ start, end, event: 'protectionPage' }, () =>
-    parent.eachLeaf(start, end, (from, to) => {
-      parent.pageTable.updateRange(from, to, (address, entry) => {
-        const shared = shareEntry(parent.frames, area, entry)
-        child.pageTable.set(address, shared)
-        return shared
-      })
-    }),
+    parent.eachLeaf(
+      start,
+      end,
+      (from, to) => {
+        child.pageTable.makeLeaf(from)
+        parent.pageTable.updateRange(from, to, (address, entry) => {
+          const shared = shareEntry(parent.frames, area, entry)
+          child.pageTable.set(address, shared)
+          return shared
+        })
+      },
+      (at, entry) => {
+        const shared = shareHugeEntry(parent.frames, entry)
+        parent.pageTable.setHuge(at, shared)
+        child.pageTable.setHuge(at, shared)
+      },
+    ),
   )
 }

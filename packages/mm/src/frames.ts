@@ -1,6 +1,6 @@
 import { MmuNotifierError, type Kernel } from '@mmu-notifier/kernel'
 import type { AreaTree } from './area-tree.ts'
-import { PAGE_SIZE } from './constants.ts'
+import { HUGE_PAGE_FRAMES, PAGE_SIZE } from './constants.ts'
 import type { DevicePages } from './device-pages.ts'
 import { errno } from './errno.ts'
 import { MAX_FRAMES } from './pte.ts'
@@ -19,6 +19,11 @@ export interface ReverseMap {
 const LOCKED = 1
 /** The memory of a device. Linux: ZONE_DEVICE. */
 const DEVICE = 2
+/**
+ * One of {@link HUGE_PAGE_FRAMES} in a row that are one page: the first, the head, counts the references of all, and has the lock. Linux:
+ * `PageCompound()`.
+ */
+const COMPOUND = 4
 
 /** References, mappings, flags, index. */
 const BYTES_A_FRAME = 4 + 4 + 1 + 8
@@ -34,9 +39,10 @@ const LARGEST_SLAB = 64 * PAGE_SIZE
  * The page frames of the machine: who uses each, and its bytes. A frame that was never written costs no 4 KiB. Linux: `struct page`, the
  * buddy allocator.
  *
- * A frame is free when its last reference is put; the number is then given out again, the last freed first, so that a stale translation
- * is soon a wrong one. Every use of a free frame is an error UAF that names the frame. Methods are synchronous and are not marked
- * operations: inside mm they are called under the page-table lock.
+ * A frame is free when its last reference is put; the number is then given out again, the last freed first, so that a stale translation is
+ * soon a wrong one. A huge page is frames in a row from an aligned one on, with one count of references: all are freed at once. Every use
+ * of a free frame is an error UAF that names the frame. Methods are synchronous and are not marked operations: inside mm they are called
+ * under the page-table lock.
  */
 export class FrameTable {
   readonly #kernel: Kernel
@@ -55,6 +61,11 @@ export class FrameTable {
   #slabAt = 0
   readonly #devices: DevicePages[] = []
   readonly #free: number[] = []
+  /** Heads of huge pages that are free as a whole. */
+  readonly #freeHuge: number[] = []
+  /** By head: the huge entries that map the page as a whole. Linux: `folio_entire_mapcount()`. */
+  readonly #hugeMappings = new Map<number, number>()
+  #hugeZero = 0
   #next = 1
   #used = 1
 
@@ -83,26 +94,80 @@ export class FrameTable {
     return frame
   }
 
-  /** References to the frame, 0 when it is free. Linux: `page_count()`. */
-  references(frame: number): number {
-    return this.#references[this.#number(frame)]
+  /** A huge page of zeros, with one reference, the caller's. @returns its head. ENOMEM. Linux: `folio_alloc()` of HPAGE_PMD_ORDER */
+  allocateHuge(): number {
+    const head = this.#freeHuge.pop() ?? this.#growHuge()
+    this.#makeHuge(head)
+    this.#used += HUGE_PAGE_FRAMES
+    for (let frame = head; frame < head + HUGE_PAGE_FRAMES; frame++) this.#kernel.trace('mm:frame_alloc', frame)
+    return head
   }
 
-  /** Page-table entries that map the frame. Linux: `page_mapcount()`. */
+  /**
+   * The head of the huge page of zeros that read faults map: like the zero page always there, not counted, never written. Linux:
+   * `mm_get_huge_zero_folio()`.
+   */
+  hugeZero(): number {
+    if (this.#hugeZero === 0) this.#makeHuge((this.#hugeZero = this.#growHuge()))
+    return this.#hugeZero
+  }
+
+  /** Linux: `is_huge_zero_folio()`. */
+  isHugeZero(frame: number): boolean {
+    return this.#hugeZero !== 0 && this.head(frame) === this.#hugeZero
+  }
+
+  /** The frame is one of a huge page. It is so, too, when entries map it one by one. Linux: `folio_test_large()`. */
+  isCompound(frame: number): boolean {
+    return (this.#flags[frame] & COMPOUND) !== 0
+  }
+
+  /** The first frame of the page that the frame belongs to. Linux: `compound_head()`. */
+  head(frame: number): number {
+    return this.isCompound(frame) ? frame - (frame % HUGE_PAGE_FRAMES) : frame
+  }
+
+  /** References to the frame, or to the huge page that it is of, 0 when it is free. Linux: `page_count()`. */
+  references(frame: number): number {
+    return this.#references[this.head(this.#number(frame))]
+  }
+
+  /** Page-table entries that map the frame. Linux: `folio_precise_page_mapcount()`. */
   mappings(frame: number): number {
-    return this.#mappings[this.#number(frame)]
+    return this.#mappings[this.#number(frame)] + (this.isCompound(frame) ? this.#wholeMappings(this.head(frame)) : 0)
+  }
+
+  /** Page-table entries that map any frame of the page. Linux: `folio_mapcount()`. */
+  folioMappings(frame: number): number {
+    if (!this.isCompound(frame)) return this.mappings(frame)
+    const head = this.head(frame)
+    let sum = this.#wholeMappings(head)
+    for (let i = 0; i < HUGE_PAGE_FRAMES; i++) sum += this.#mappings[head + i]
+    return sum
+  }
+
+  /** Whether more than one address space, as far as can be told from one frame, maps the page. Linux: `folio_likely_mapped_shared()`. */
+  likelyMappedShared(frame: number): boolean {
+    const sum = this.folioMappings(frame)
+    if (!this.isCompound(frame) || sum <= 1) return sum > 1
+    const head = this.head(frame)
+    return this.#wholeMappings(head) > 0 || sum > HUGE_PAGE_FRAMES || this.#mappings[head] > 1
   }
 
   /** Takes a reference. Linux: `get_page()`. */
   get(frame: number): void {
-    this.#inUse(frame, 'get')
-    if (frame !== ZERO_FRAME) this.#references[frame]++
+    const counted = this.#counted(frame, 'get')
+    if (frame !== ZERO_FRAME) this.#references[counted]++
   }
 
   /** Gives a reference back; the last one frees the frame. Linux: `put_page()`. */
   put(frame: number): void {
-    this.#inUse(frame, 'put')
-    if (frame === ZERO_FRAME || --this.#references[frame] > 0) return
+    const counted = this.#counted(frame, 'put')
+    if (frame === ZERO_FRAME || --this.#references[counted] > 0) return
+    if (this.#flags[counted] & COMPOUND) {
+      this.#putHuge(counted)
+      return
+    }
     const mappings = this.#mappings[frame]
     if (mappings > 0) throw new MmuNotifierError('UAF', `UAF  the last put of frame ${frame}, which ${mappings} page-table entries map`)
     this.#used--
@@ -127,6 +192,41 @@ export class FrameTable {
     this.put(frame)
   }
 
+  /** A huge entry begins to map the page; it holds a reference. Linux: `folio_add_anon_rmap_pmd()`. */
+  addHugeMapping(head: number): void {
+    if (head === this.#hugeZero) return
+    this.get(head)
+    this.#hugeMappings.set(head, this.#wholeMappings(head) + 1)
+  }
+
+  /** A huge entry ceases to map the page, and gives its reference back. Linux: `folio_remove_rmap_pmd()`. */
+  removeHugeMapping(head: number): void {
+    if (head === this.#hugeZero) return
+    this.#hugeMappings.set(head, this.#wholeMappings(head) - 1)
+    this.put(head)
+  }
+
+  /** In the place of a huge entry one for each frame maps the page. Linux: `folio_add_anon_rmap_ptes()` in `__split_huge_pmd_locked()`. */
+  splitHugeMapping(head: number): void {
+    for (let i = 0; i < HUGE_PAGE_FRAMES; i++) this.addMapping(head + i)
+    this.removeHugeMapping(head)
+  }
+
+  /**
+   * A huge page becomes so many small ones; each has one reference, the caller's. Nothing may map it, and the caller has the only
+   * reference. Linux: `__split_huge_page()`.
+   */
+  splitCompound(head: number): void {
+    const reverse = this.#reverse[head]
+    const index = this.#index[head]
+    for (let i = 0; i < HUGE_PAGE_FRAMES; i++) {
+      this.#flags[head + i] &= ~COMPOUND
+      this.#references[head + i] = 1
+      this.setReverse(head + i, reverse, index + i)
+    }
+    this.#hugeMappings.delete(head)
+  }
+
   /** A page-table entry ceases to count as a mapping, and keeps its reference: a device gets the page for itself. */
   detachMapping(frame: number): void {
     this.#inUse(frame, 'detach')
@@ -145,6 +245,11 @@ export class FrameTable {
     this.#index[frame] = index
   }
 
+  /** The same for all frames of a huge page; `index` is that of the head. */
+  setHugeReverse(head: number, reverse: ReverseMap, index: number): void {
+    for (let i = 0; i < HUGE_PAGE_FRAMES; i++) this.setReverse(head + i, reverse, index + i)
+  }
+
   /** What the page belongs to; undefined for the zero page, and for what was truncated. */
   reverse(frame: number): ReverseMap | undefined {
     return this.#reverse[frame]
@@ -161,17 +266,18 @@ export class FrameTable {
 
   /** @returns false when it is locked already. Linux: `folio_trylock()` */
   tryLock(frame: number): boolean {
-    if (this.#flags[frame] & LOCKED) return false
-    this.#flags[frame] |= LOCKED
+    const head = this.head(frame)
+    if (this.#flags[head] & LOCKED) return false
+    this.#flags[head] |= LOCKED
     return true
   }
 
   unlock(frame: number): void {
-    this.#flags[frame] &= ~LOCKED
+    this.#flags[this.head(frame)] &= ~LOCKED
   }
 
   isLocked(frame: number): boolean {
-    return (this.#flags[frame] & LOCKED) !== 0
+    return (this.#flags[this.head(frame)] & LOCKED) !== 0
   }
 
   /** The device in whose memory the frame lies; undefined for RAM. Linux: `is_device_private_page()`, `page->pgmap`. */
@@ -218,7 +324,7 @@ export class FrameTable {
   /** Writes `bytes` at `offset`, inside the frame. The zero page is an EFAULT: no translation allows it. */
   write(frame: number, offset: number, bytes: Uint8Array): void {
     this.#inUse(frame, 'write')
-    if (frame === ZERO_FRAME) throw errno('EFAULT', 'write to the zero page, which every address space shares')
+    if (frame === ZERO_FRAME || this.isHugeZero(frame)) throw errno('EFAULT', 'write to the zero page, which every address space shares')
     checkInside(offset, bytes.length)
     const data = this.#data[frame] ?? (this.#data[frame] = this.#blank(bytes.length === PAGE_SIZE))
     data.set(bytes, offset)
@@ -236,6 +342,12 @@ export class FrameTable {
   clear(frame: number): void {
     this.#inUse(frame, 'clear')
     this.#drop(frame)
+  }
+
+  /** Whether all bytes are zero. */
+  isZero(frame: number): boolean {
+    this.#inUse(frame, 'read')
+    return this.#data[frame]?.every((byte) => byte === 0) ?? true
   }
 
   /** Bytes for a frame: zeros, unless all of them will be written. */
@@ -258,10 +370,54 @@ export class FrameTable {
 
   #grow(): number {
     const frame = this.#next
-    if (frame === MAX_FRAMES) throw errno('ENOMEM', `allocate: all ${MAX_FRAMES} frames are in use`)
+    if (frame === MAX_FRAMES) return this.#breakUp()
     if (frame === this.#references.length) this.#enlarge(frame + 1)
     this.#next++
     return frame
+  }
+
+  /** The last resort: a free huge page is given out frame by frame. */
+  #breakUp(): number {
+    const head = this.#freeHuge.pop()
+    if (head === undefined) throw errno('ENOMEM', `allocate: all ${MAX_FRAMES} frames are in use`)
+    for (let frame = head + HUGE_PAGE_FRAMES - 1; frame > head; frame--) this.#free.push(frame)
+    return head
+  }
+
+  /** What lies before the next aligned frame is left to small pages. */
+  #growHuge(): number {
+    const head = Math.ceil(this.#next / HUGE_PAGE_FRAMES) * HUGE_PAGE_FRAMES
+    const end = head + HUGE_PAGE_FRAMES
+    if (end > MAX_FRAMES) throw errno('ENOMEM', `allocateHuge: no room for ${HUGE_PAGE_FRAMES} of ${MAX_FRAMES} frames`)
+    if (end > this.#references.length) this.#enlarge(end)
+    for (let frame = head - 1; frame >= this.#next; frame--) this.#free.push(frame)
+    this.#next = end
+    return head
+  }
+
+  #makeHuge(head: number): void {
+    this.#flags.fill(COMPOUND, head, head + HUGE_PAGE_FRAMES)
+    this.#references[head] = 1
+  }
+
+  /** Of a head: see `#hugeMappings`. */
+  #wholeMappings(head: number): number {
+    return this.#hugeMappings.get(head) ?? 0
+  }
+
+  /** All references to a huge page are gone. */
+  #putHuge(head: number): void {
+    const mappings = this.folioMappings(head)
+    if (mappings > 0) throw new MmuNotifierError('UAF', `UAF  the last put of huge page ${head}, which ${mappings} page-table entries map`)
+    this.#hugeMappings.delete(head)
+    this.#used -= HUGE_PAGE_FRAMES
+    this.#flags.fill(0, head, head + HUGE_PAGE_FRAMES)
+    for (let frame = head; frame < head + HUGE_PAGE_FRAMES; frame++) {
+      this.#drop(frame)
+      this.#reverse[frame] = undefined
+      this.#kernel.trace('mm:frame_free', frame)
+    }
+    this.#freeHuge.push(head)
   }
 
   /** By a quarter at least: what is not used yet costs memory too. */
@@ -274,7 +430,14 @@ export class FrameTable {
   }
 
   #inUse(frame: number, what: string): void {
-    if (!(this.#references[frame] > 0)) throw this.#notInUse(frame, what)
+    if (!(this.#references[frame] > 0)) this.#counted(frame, what)
+  }
+
+  /** The frame that counts the references of one in use: itself, or the head, as the others of a huge page have none. */
+  #counted(frame: number, what: string): number {
+    if (this.#references[frame] > 0) return frame
+    if (!(this.#flags[frame] & COMPOUND)) throw this.#notInUse(frame, what)
+    return this.head(frame)
   }
 
   #notInUse(frame: number, what: string): Error {

@@ -10,6 +10,7 @@ import type { VmFile } from './file.ts'
 import type { MmStruct } from './mm-struct.ts'
 import { alignUp, isAligned } from './pages.ts'
 import { populateStrictly } from './populate.ts'
+import { splitPartlyCovered } from './split-folio.ts'
 import type { VmArea } from './vma.ts'
 
 interface FlagChange {
@@ -34,7 +35,7 @@ const FLAG_ADVICE: ReadonlyMap<number, FlagChange> = new Map([
   [MADV_KEEPONFORK, { set: 0, clear: VM_WIPEONFORK }],
 ])
 
-/** Valid, and without effect on a machine that neither swaps nor has huge pages; areas are checked all the same. */
+/** Valid, and without effect on a machine that neither swaps nor collapses pages into huge ones; areas are checked all the same. */
 const HINTS: ReadonlySet<number> = new Set([MADV_WILLNEED, MADV_COLD, MADV_PAGEOUT, MADV_COLLAPSE])
 
 /** Linux: `do_madvise()`. */
@@ -47,7 +48,7 @@ export async function madvise(mm: MmStruct, address: number, length: number, adv
   if (length === 0) return
   const end = address + alignUp(length)
   if (flags) {
-    return eachArea(mm, 'write', address, end, async (area, from, to) => { adviseFlags(mm, area, from, to, flags) })
+    return eachArea(mm, 'write', address, end, (area, from, to) => adviseFlags(mm, area, from, to, flags))
   }
   return pages?.(mm, address, end)
 }
@@ -72,7 +73,12 @@ function pageAdvice(advice: number): PageAdvice | undefined {
       return (mm, start, end) => eachArea(mm, 'read', start, end, (area, from, to) => free(mm, area, from, to))
   }
   if (!HINTS.has(advice)) return undefined
-  return (mm, start, end) => eachArea(mm, 'read', start, end, async (area) => { checkUnlocked(area, 'advice') })
+  const splits = advice === MADV_COLD || advice === MADV_PAGEOUT
+  return (mm, start, end) =>
+    eachArea(mm, 'read', start, end, async (area, from, to) => {
+      checkUnlocked(area, 'advice')
+      if (splits) await splitPartlyCovered(mm, from, to)
+    })
 }
 
 /** Visits each area with its part of the range. Holes are skipped, and reported by ENOMEM at the end. Linux: `madvise_walk_vmas()`. */
@@ -92,13 +98,13 @@ function eachArea(mm: MmStruct, mode: 'read' | 'write', start: number, end: numb
   })
 }
 
-function adviseFlags(mm: MmStruct, area: VmArea, start: number, end: number, { set, clear }: FlagChange): void {
+async function adviseFlags(mm: MmStruct, area: VmArea, start: number, end: number, { set, clear }: FlagChange): Promise<void> {
   const privateAnonymous = area.file === undefined
   if (set === VM_WIPEONFORK && !privateAnonymous) throw errno('EINVAL', 'madvise: MADV_WIPEONFORK is for private anonymous memory')
   if (set === VM_MERGEABLE && area.has(VM_SHARED | VM_HUGETLB)) return
   const flags = (area.flags & ~clear) | set
   if (area.flags === flags) return
-  for (const part of mm.vmas.carve(start, end)) {
+  for (const part of await mm.carve(start, end)) {
     part.flags = flags
     mm.vmas.merge(part)
   }
@@ -115,13 +121,13 @@ async function discard(mm: MmStruct, start: number, end: number): Promise<void> 
 }
 
 /**
- * The pages may be taken when memory is short, which it never is here: until then they stay. A device has to let them go at once. Linux:
- * `madvise_free_single_vma()`.
+ * The pages may be taken when memory is short, which it never is here: until then they stay, but a huge page that is advised about in part
+ * does not. A device has to let them go at once. Linux: `madvise_free_single_vma()`.
  */
 async function free(mm: MmStruct, area: VmArea, start: number, end: number): Promise<void> {
   if (area.file) throw errno('EINVAL', 'madvise: MADV_FREE is for private anonymous memory')
   checkUnlocked(area, 'MADV_FREE')
-  await mm.notifiers.invalidate({ start, end, event: 'clear' }, async () => undefined)
+  await mm.notifiers.invalidate({ start, end, event: 'clear' }, () => splitPartlyCovered(mm, start, end))
 }
 
 function checkUnlocked(area: VmArea, advice: string): void {

@@ -4,6 +4,17 @@ import { VmFile, type FileOptions } from './file.ts'
 import { FrameTable } from './frames.ts'
 import { Mm } from './mm.ts'
 
+/**
+ * Where private anonymous memory gets huge pages of 2 MiB by itself: wherever they fit; where MADV_HUGEPAGE asks for them; nowhere, as in a
+ * kernel that was built without them. Linux: `/sys/kernel/mm/transparent_hugepage/enabled`.
+ */
+export type TransparentHugepage = 'always' | 'madvise' | 'never'
+
+export interface PhysicalMemoryOptions {
+  /** Default: `never`. */
+  readonly transparentHugepage?: TransparentHugepage
+}
+
 /** The memory of one machine: frames, and what the address spaces on it share. */
 export class PhysicalMemory {
   readonly kernel: Kernel
@@ -12,9 +23,11 @@ export class PhysicalMemory {
   readonly tableLock: SpinLock
   /** Who waits for a page to be unlocked, or for the end of its migration. */
   readonly frameWaiters: WaitQueue
+  readonly transparentHugepage: TransparentHugepage
 
-  constructor(kernel: Kernel) {
+  constructor(kernel: Kernel, { transparentHugepage = 'never' }: PhysicalMemoryOptions = {}) {
     this.kernel = kernel
+    this.transparentHugepage = transparentHugepage
     this.frames = new FrameTable(kernel)
     this.tableLock = kernel.spinLock('page_table_lock')
     this.frameWaiters = kernel.waitQueue('folio_wait')

@@ -4,6 +4,8 @@ import { MIGRATE_PFN_MIGRATE, MIGRATE_PFN_SHIFT, MIGRATE_PFN_WRITE, type Migrate
 import type { MmStruct } from './mm-struct.ts'
 import { frameOf, isMapping, PTE_DEVICE_PRIVATE, specialKind, wasWritable } from './pte.ts'
 import { migrationEntry } from './reverse-map.ts'
+import { splitFolio } from './split-folio.ts'
+import { splitHugeEntry } from './split-huge.ts'
 import type { VmArea } from './vma.ts'
 
 /**
@@ -16,16 +18,29 @@ export async function collect(mm: MmStruct, area: VmArea, request: MigrateVmaReq
   const src = new Int32Array((end - start) / PAGE_SIZE)
   await mm.notifiers.invalidate({ start, end, event: 'migrate', owner }, async () => {
     for (let at = start; at < end; ) {
-      at = await mm.tableLock.section(() => {
+      let huge = 0
+      const to = await mm.tableLock.section(() => {
         const to = Math.min(mm.pageTable.pieceEnd(at), end)
+        huge = mm.pageTable.getHuge(at)
+        if (huge !== 0) return to
         for (let address = at; address < to; address += PAGE_SIZE) {
           src[(address - start) / PAGE_SIZE] = collectPage(mm, area, address, request)
         }
         return to
       })
+      if (huge === 0 || !(await splitForMigration(mm, at, frameOf(huge)))) at = to
     }
   })
   return src
+}
+
+/**
+ * Only small pages migrate. @returns false when the page stays huge, and where it is. Linux: the beginning of `migrate_vma_collect_pmd()`
+ */
+async function splitForMigration(mm: MmStruct, at: number, head: number): Promise<boolean> {
+  if (!mm.frames.isHugeZero(head)) return splitFolio(mm.memory, head)
+  await splitHugeEntry(mm, at)
+  return true
 }
 
 /** Linux: `migrate_vma_collect_pmd()`, `migrate_vma_collect_hole()`. */
@@ -39,7 +54,7 @@ function collectPage(mm: MmStruct, area: VmArea, address: number, { select, owne
   if (inDevice !== (select === 'devicePrivate')) return 0
   if (inDevice && frames.deviceOf(frame)?.owner !== owner) return 0
   if (frame === ZERO_FRAME) return MIGRATE_PFN_MIGRATE
-  if (!frames.reverse(frame)) return 0
+  if (!frames.reverse(frame) || frames.isCompound(frame)) return 0
   if (!frames.tryLock(frame) && frame !== faultFrame) return 0
   frames.get(frame)
   pageTable.set(address, migrationEntry(entry))

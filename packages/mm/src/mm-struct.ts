@@ -1,7 +1,7 @@
-import { NotifiedMm, type NotifierSubscriptions } from '@mmu-notifier/core'
+import { hex, NotifiedMm, type NotifierSubscriptions } from '@mmu-notifier/core'
 import type { RwSemaphore, SpinLock } from '@mmu-notifier/kernel'
-import { HEAP_START, PAGE_SIZE } from './constants.ts'
-import { dropEntry } from './entries.ts'
+import { HEAP_START, HUGE_PAGE_SIZE, PAGE_SIZE } from './constants.ts'
+import { dropEntry, dropHugeEntry } from './entries.ts'
 import { errno } from './errno.ts'
 import { exitMmap } from './exit.ts'
 import type { VmFile } from './file.ts'
@@ -10,7 +10,8 @@ import type { PhysicalMemory } from './memory.ts'
 import type { Mm } from './mm.ts'
 import type { FileMapper } from './page-cache.ts'
 import { PageTable, X86_64_LEVELS } from './page-table.ts'
-import { frameOf } from './pte.ts'
+import { frameOf, NEXT_FRAME } from './pte.ts'
+import { splitHugeAt, splitHugeEntry } from './split-huge.ts'
 import type { VmArea } from './vma.ts'
 import { VmaSet } from './vma-set.ts'
 
@@ -31,7 +32,7 @@ export class MmStruct implements FileMapper {
   readonly frames: FrameTable
   readonly tableLock: SpinLock
   readonly mmapLock: RwSemaphore
-  readonly pageTable: PageTable = new PageTable(X86_64_LEVELS, { keepsLeaves: true })
+  readonly pageTable: PageTable = new PageTable(X86_64_LEVELS, { keepsLeaves: true, hugeStep: NEXT_FRAME })
   readonly vmas: VmaSet = new VmaSet(this)
   readonly notifiers: NotifierSubscriptions
   /** Its users, holders and locks. */
@@ -72,26 +73,51 @@ export class MmStruct implements FileMapper {
   }
 
   /**
-   * Runs `step` for each leaf table with entries in `[start, end)`, with the part of the range below it; each is one step under the
-   * page-table lock.
+   * Runs `step` for each leaf table with entries in `[start, end)`, with the part of the range below it, and `huge` for each huge entry;
+   * each is one step under the page-table lock. A huge page that is in the range in part only is split before.
    */
-  async eachLeaf(start: number, end: number, step: (from: number, to: number) => void): Promise<void> {
+  async eachLeaf(
+    start: number,
+    end: number,
+    step: (from: number, to: number) => void,
+    huge: (at: number, entry: number) => void,
+  ): Promise<void> {
+    let splitAt = -1
     for (let at = start; at < end; ) {
       at = await this.tableLock.section(() => {
         const from = this.pageTable.nextTable(at, end)
         if (from === -1) return end
         const to = Math.min(this.pageTable.pieceEnd(from), end)
-        step(from, to)
+        const entry = this.pageTable.getHuge(from)
+        if (entry !== 0 && to - from < HUGE_PAGE_SIZE) return (splitAt = from)
+        if (entry === 0) step(from, to)
+        else huge(from, entry)
         return to
       })
+      if (at === splitAt) await splitHugeEntry(this, at)
     }
   }
 
   /** Clears the entries of `[start, end)` and gives their frames back: inside an invalidation. Linux: `zap_page_range_single()`. */
   zap(start: number, end: number): Promise<void> {
-    return this.eachLeaf(start, end, (from, to) => {
-      this.pageTable.clearRange(from, to, (_, entry) => { dropEntry(this.frames, entry) })
-    })
+    return this.eachLeaf(
+      start,
+      end,
+      (from, to) => { this.pageTable.clearRange(from, to, (_, entry) => { dropEntry(this.frames, entry) }) },
+      (at) => { dropHugeEntry(this.frames, this.pageTable.clearHuge(at)) },
+    )
+  }
+
+  /**
+   * Splits the areas that cross `start` and `end`, and before that huge pages that do. @returns the areas inside. Under the mmap lock for
+   * write. Linux: `vma_adjust_trans_huge()`, `__split_vma()`
+   */
+  async carve(start: number, end: number): Promise<VmArea[]> {
+    if (this.memory.transparentHugepage !== 'never') {
+      await splitHugeAt(this, start, 0)
+      await splitHugeAt(this, end, start)
+    }
+    return this.vmas.carve(start, end)
   }
 
   /**
@@ -99,7 +125,7 @@ export class MmStruct implements FileMapper {
    * `do_munmap()`.
    */
   async unmap(start: number, end: number): Promise<void> {
-    const areas = this.vmas.carve(start, end)
+    const areas = await this.carve(start, end)
     if (areas.length === 0) return
     for (const area of areas) this.remove(area)
     await this.notifiers.invalidate({ start, end, event: 'unmap' }, () => this.zap(start, end))
@@ -134,14 +160,15 @@ export class MmStruct implements FileMapper {
   }
 
   #zapOnly(start: number, end: number, frameToGo: (address: number) => number | undefined): Promise<void> {
-    return this.eachLeaf(start, end, (from, to) => {
+    const step = (from: number, to: number): void => {
       this.pageTable.updateRange(from, to, (address, entry) => {
         const frame = frameOf(entry)
         if (frame !== frameToGo(address)) return entry
         dropEntry(this.frames, entry)
         return 0
       })
-    })
+    }
+    return this.eachLeaf(start, end, step, noHuge)
   }
 
   async #dropFiles(): Promise<void> {
@@ -151,4 +178,9 @@ export class MmStruct implements FileMapper {
       for (const file of files) file.cache.evictUnused()
     })
   }
+}
+
+/** Huge pages are private and anonymous: a file's area has none. */
+export function noHuge(at: number): never {
+  throw new TypeError(`a huge page at ${hex(at)}, in the area of a file`)
 }

@@ -42,7 +42,7 @@ export async function mmap(mm: MmStruct, request: MmapRequest): Promise<number> 
   const huge = (flags & MAP_HUGETLB) !== 0
   const size = alignUp(length, huge ? HUGE_PAGE_SIZE : PAGE_SIZE)
   const start = await mm.syscall('mmap', 'write', async () => {
-    const start = choosePlace(mm, address, size, flags)
+    const start = choosePlace(mm, request, size)
     const file = backing(mm, request, size)
     const page = !file ? start / PAGE_SIZE : flags & MAP_ANONYMOUS ? 0 : offset / PAGE_SIZE
     await mapArea(mm, new VmArea(mm, start, start + size, vmFlags(prot, flags), file, page))
@@ -74,8 +74,9 @@ function checkRequest({ length, flags, file, offset }: MmapRequest): void {
 }
 
 /** Where it goes. Linux: `get_unmapped_area()`. */
-function choosePlace(mm: MmStruct, address: number, size: number, flags: number): number {
-  const alignment = flags & MAP_HUGETLB ? HUGE_PAGE_SIZE : PAGE_SIZE
+function choosePlace(mm: MmStruct, request: MmapRequest, size: number): number {
+  const { address, flags } = request
+  const alignment = flags & MAP_HUGETLB || wantsHuge(mm, request, size) ? HUGE_PAGE_SIZE : PAGE_SIZE
   if (size > TASK_SIZE) throw errno('ENOMEM', `mmap: ${hex(size)} bytes exceed the address space`)
   if (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) {
     if (address > TASK_SIZE - size) throw errno('ENOMEM', `mmap: [${hex(address)}, ${hex(address + size)}) ends above ${hex(TASK_SIZE)}`)
@@ -90,6 +91,12 @@ function choosePlace(mm: MmStruct, address: number, size: number, flags: number)
   const found = mm.vmas.findUnmapped(size, alignment, flags & MAP_32BIT ? CEILING_32BIT : undefined)
   if (found === -1) throw errno('ENOMEM', `mmap: no hole of ${hex(size)} bytes`)
   return found
+}
+
+/** Whole huge pages of private anonymous memory lie where they can be. Linux: `thp_get_unmapped_area_vmflags()`. */
+function wantsHuge(mm: MmStruct, { address, flags, file }: MmapRequest, size: number): boolean {
+  if (mm.memory.transparentHugepage === 'never' || address !== 0 || !isAligned(size, HUGE_PAGE_SIZE)) return false
+  return !file && (flags & (MAP_TYPE | MAP_FIXED)) === MAP_PRIVATE
 }
 
 function isFree(mm: MmStruct, start: number, end: number): boolean {

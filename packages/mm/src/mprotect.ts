@@ -42,16 +42,19 @@ function startOfStack(mm: MmStruct, address: number, end: number): number {
  * first PMD table: what no table describes, no device can have read. Linux: `mprotect_fixup()`, `change_pud_range()`.
  */
 async function protectArea(mm: MmStruct, start: number, end: number, flags: number): Promise<void> {
-  const [area] = mm.vmas.carve(start, end)
+  const [area] = await mm.carve(start, end)
   account(area, flags)
   area.flags = flags
   const { shared } = mm.vmas.merge(area)
   const first = mm.pageTable.nextTable(start, end, PMD_TABLE)
   if (first === -1) return
   await mm.notifiers.invalidate({ start: first, end, event: 'protectionVma' }, () =>
-    mm.eachLeaf(first, end, (from, to) => {
-      mm.pageTable.updateRange(from, to, (_, entry) => protectEntry(entry, flags, shared))
-    }),
+    mm.eachLeaf(
+      first,
+      end,
+      (from, to) => { mm.pageTable.updateRange(from, to, (_, entry) => protectEntry(entry, flags, shared)) },
+      (at, entry) => { mm.pageTable.setHuge(at, protectEntry(entry, flags, shared)) },
+    ),
   )
 }
 

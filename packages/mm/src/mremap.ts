@@ -1,9 +1,10 @@
 import { hex } from '@mmu-notifier/core'
-import { MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE, PAGE_SIZE, TASK_SIZE, VM_LOCKED } from './constants.ts'
+import { HUGE_PAGE_SIZE, MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE, PAGE_SIZE, TASK_SIZE, VM_LOCKED } from './constants.ts'
 import { checkUnsigned, errno } from './errno.ts'
 import type { MmStruct } from './mm-struct.ts'
-import { alignUp, isAligned } from './pages.ts'
+import { alignDown, alignUp, isAligned } from './pages.ts'
 import { populate } from './populate.ts'
+import { splitHugeEntry } from './split-huge.ts'
 import type { VmArea } from './vma.ts'
 import { cloneAnonVma, unlinkAnonVma } from './anon-vma.ts'
 
@@ -114,7 +115,8 @@ async function move(mm: MmStruct, area: VmArea, { from, oldSize, newSize, flags 
   mm.vmas.merge(moved)
   if (oldSize === 0) return to
   const end = from + oldSize
-  await mm.notifiers.invalidate({ start: from, end, event: 'unmap' }, () => moveEntries(mm, from, end, to))
+  const below = alignedDown(mm, from, to, oldSize)
+  await mm.notifiers.invalidate({ start: from - below, end, event: 'unmap' }, () => moveEntries(mm, from - below, end, to - below))
   if (!(flags & MREMAP_DONTUNMAP)) await mm.unmap(from, end)
   else leaveEmpty(mm, from, end)
   return to
@@ -128,11 +130,36 @@ function leaveEmpty(mm: MmStruct, start: number, end: number): void {
   if (left.start === start && left.end === end) unlinkAnonVma(left)
 }
 
-/** Tables that are there come into being at the new place, even if they are empty. Linux: `move_page_tables()`. */
-function moveEntries(mm: MmStruct, from: number, end: number, to: number): Promise<void> {
-  return mm.eachLeaf(from, end, (start, stop) => {
-    mm.pageTable.makeLeaf(start - from + to)
-    mm.pageTable.makeLeaf(stop - PAGE_SIZE - from + to)
-    mm.pageTable.clearRange(start, stop, (address, entry) => { mm.pageTable.set(address - from + to, entry) })
-  })
+/**
+ * Tables that are there come into being at the new place, even if they are empty; where both places are aligned they move as they are, and
+ * so do huge pages, which else are split. Linux: `move_page_tables()`.
+ */
+async function moveEntries(mm: MmStruct, from: number, end: number, to: number): Promise<void> {
+  const { pageTable, tableLock } = mm
+  let splitAt = -1
+  for (let at = from; at < end; ) {
+    at = await tableLock.section(() => {
+      const source = pageTable.nextTable(at, end)
+      if (source === -1) return end
+      const target = source - from + to
+      const room = alignDown(target, HUGE_PAGE_SIZE) + HUGE_PAGE_SIZE - target
+      const stop = Math.min(pageTable.pieceEnd(source), end, source + room)
+      if (stop - source === HUGE_PAGE_SIZE && pageTable.moveLeaf(source, target)) return stop
+      if (pageTable.getHuge(source) !== 0) return (splitAt = source)
+      pageTable.makeLeaf(target)
+      pageTable.clearRange(source, stop, (address, entry) => { pageTable.set(address - from + to, entry) })
+      return stop
+    })
+    if (at === splitAt) await splitHugeEntry(mm, at)
+  }
+}
+
+/**
+ * The bytes below an area that belong to nobody and can be moved with it: then its first table moves as it is. Linux: `try_realign_addr()`.
+ */
+function alignedDown(mm: MmStruct, from: number, to: number, size: number): number {
+  const below = from % HUGE_PAGE_SIZE
+  if (below !== to % HUGE_PAGE_SIZE || size < HUGE_PAGE_SIZE - below) return 0
+  const free = (start: number): boolean => mm.vmas.find(start)?.start === start && !mm.vmas.first(start - below, start)
+  return below > 0 && free(from) && free(to) ? below : 0
 }

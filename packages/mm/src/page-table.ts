@@ -8,6 +8,13 @@ const NONE = -1
 const ROOT = 0
 const EMPTY = new Int32Array(0)
 
+export interface PageTableOptions {
+  /** A leaf stays when it is empty. */
+  readonly keepsLeaves?: boolean
+  /** By how much the entry of a page in a huge page differs from that of the page before it. */
+  readonly hugeStep?: number
+}
+
 /**
  * A radix page table of 4 KiB pages with 32-bit entries, where 0 means that there is none. What the other bits mean is the owner's
  * business.
@@ -16,6 +23,9 @@ const EMPTY = new Int32Array(0)
  * is nobody's child). Searches skip what is empty a whole table at a time, so a range may be as large as the address space. A leaf is
  * freed with its last entry, unless `keepsLeaves` is set; directories, and leaves then, are freed by {@link PageTable.freeTables}, as in
  * Linux at munmap, because their presence can be seen (mprotect, mremap).
+ *
+ * In the place of a leaf there may be a huge entry, a negative number, which maps all that the leaf would: {@link PageTable.get} and
+ * {@link PageTable.readRange} know what it says of each page, and what works on entries one by one passes it over.
  *
  * Addresses are in bytes and page aligned, ranges are half open; a bad one is a RangeError. The page table knows no lock: its owner does.
  */
@@ -33,18 +43,20 @@ export class PageTable {
   readonly #freeTables: number[] = []
   #entries = 0
   #byteLength = 0
+  #hugeEntries = 0
   /** The leaf found last, by its number (address / span): faults and walks stay in one for a while. */
   #lastNumber = NONE
   #lastLeaf = NONE
 
   readonly #keepsLeaves: boolean
+  readonly #hugeStep: number
 
   /**
    * @param levels index bits of each level, the root first, e.g. gp100: `[2, 9, 9, 8, 9]`
-   * @param options.keepsLeaves a leaf stays when it is empty
    */
-  constructor(levels: readonly number[] = X86_64_LEVELS, { keepsLeaves = false }: { readonly keepsLeaves?: boolean } = {}) {
+  constructor(levels: readonly number[] = X86_64_LEVELS, { keepsLeaves = false, hugeStep = 0 }: PageTableOptions = {}) {
     this.#keepsLeaves = keepsLeaves
+    this.#hugeStep = hugeStep
     if (levels.length === 0 || levels.some((bits) => !Number.isInteger(bits) || bits < 1 || bits > 20)) {
       throw new RangeError(`page table: expected at least one level of 1 to 20 bits, got [${levels.join(', ')}]`)
     }
@@ -56,7 +68,7 @@ export class PageTable {
     this.#allocate(0)
   }
 
-  /** Entries in use. */
+  /** Entries in use, without the huge ones. */
   get entries(): number {
     return this.#entries
   }
@@ -71,7 +83,8 @@ export class PageTable {
     this.#check(address)
     const number = Math.floor(address / this.#leafSpan)
     const leaf = this.#findLeaf(number)
-    return leaf === NONE ? 0 : this.#tables[leaf][(address - number * this.#leafSpan) / PAGE_SIZE]
+    const index = (address - number * this.#leafSpan) / PAGE_SIZE
+    return leaf === NONE ? this.#inHuge(number, index) : this.#tables[leaf][index]
   }
 
   /** Sets or replaces an entry. @returns the old one, 0 for none */
@@ -95,6 +108,38 @@ export class PageTable {
   makeLeaf(address: number): void {
     this.#check(address)
     this.#makeLeaf(Math.floor(address / this.#leafSpan))
+  }
+
+  /** The huge entry whose piece contains the address, 0 for none. Linux: `pmdp_get()` where it is a leaf. */
+  getHuge(address: number): number {
+    this.#check(address)
+    return this.#inHuge(Math.floor(address / this.#leafSpan), 0)
+  }
+
+  /** Sets or replaces a huge entry. RangeError if it is not negative, or where a leaf is. */
+  setHuge(address: number, entry: number): void {
+    this.#check(address)
+    if (!(entry < 0 && (entry | 0) === entry)) throw new RangeError(`page table: expected a negative 32-bit entry, got ${entry}`)
+    if (this.#setSlot(address, entry) === 0) this.#hugeEntries++
+  }
+
+  /** Removes a huge entry if there is one. @returns the old one, 0 for none */
+  clearHuge(address: number): number {
+    const old = this.getHuge(address)
+    if (old === 0) return 0
+    this.#setSlot(address, 0)
+    this.#hugeEntries--
+    return old
+  }
+
+  /**
+   * Moves a leaf with its entries, or a huge entry, from one aligned piece to another. @returns false when there is something already.
+   * Linux: `move_normal_pmd()`, `move_huge_pmd()`.
+   */
+  moveLeaf(from: number, to: number): boolean {
+    if (this.nextTable(to, to + this.#leafSpan) !== NONE) return false
+    this.#setSlot(to, this.#setSlot(from, 0))
+    return true
   }
 
   /** Removes an entry if there is one. @returns the old one, 0 for none */
@@ -122,8 +167,11 @@ export class PageTable {
       const to = Math.min(base + this.#leafSpan, end)
       const count = (to - at) / PAGE_SIZE
       const leaf = this.#findLeaf(number)
-      if (leaf === NONE) out.fill(0, index, index + count)
-      else {
+      if (leaf === NONE) {
+        const entry = this.#inHuge(number, (at - base) / PAGE_SIZE)
+        if (entry === 0) out.fill(0, index, index + count)
+        else for (let i = 0; i < count; i++) out[index + i] = entry + i * this.#hugeStep
+      } else {
         const table = this.#tables[leaf]
         for (let i = 0, first = (at - base) / PAGE_SIZE; i < count; i++) out[index + i] = table[first + i]
       }
@@ -132,7 +180,7 @@ export class PageTable {
     }
   }
 
-  /** Visits the entries of `[start, end)` in order. */
+  /** Visits the entries of `[start, end)` in order, without the huge ones, as all below. */
   forEachInRange(start: number, end: number, visit: (address: number, entry: number) => void): void {
     this.updateRange(start, end, (address, entry) => {
       visit(address, entry)
@@ -158,8 +206,9 @@ export class PageTable {
       const base = number * this.#leafSpan
       const to = Math.min(base + this.#leafSpan, end)
       const leaf = this.#findLeaf(number)
-      const table = this.#tables[leaf]
-      for (let index = (from - base) / PAGE_SIZE, address = from; address < to; index++, address += PAGE_SIZE) {
+      const table = leaf === NONE ? EMPTY : this.#tables[leaf]
+      const stop = leaf === NONE ? from : to
+      for (let index = (from - base) / PAGE_SIZE, address = from; address < stop; index++, address += PAGE_SIZE) {
         const old = table[index]
         if (old === 0) continue
         const entry = update(address, old)
@@ -169,14 +218,14 @@ export class PageTable {
         this.#counts[leaf]--
         this.#entries--
       }
-      if (this.#counts[leaf] === 0) this.#freeLeaf(number)
+      if (leaf !== NONE && this.#counts[leaf] === 0) this.#freeLeaf(number)
       from = to < end ? this.nextTable(to, end) : NONE
     }
   }
 
   /**
-   * The first address in `[start, end)` below which there is a table of this height, or -1. Height 0 are the leaves, 1 the tables of
-   * leaves (x86-64: the PMD table of 1 GiB), and so on. A directory may be empty, and a leaf too where they are kept.
+   * The first address in `[start, end)` below which there is a table of this height, or -1. Height 0 are the leaves, and huge entries, 1
+   * the tables of leaves (x86-64: the PMD table of 1 GiB), and so on. A directory may be empty, and a leaf too where they are kept.
    */
   nextTable(start: number, end: number, height = 0): number {
     this.#checkRange(start, end)
@@ -188,23 +237,23 @@ export class PageTable {
       let level = 0
       for (; level < target; level++) {
         table = this.#tables[table][this.#indexAt(level, at)]
-        if (table === 0) break
+        if (table <= 0) break
       }
-      if (level === target) return at
+      if (level === target || table < 0) return at
       const span = this.#spans[level]
       at = (Math.floor(at / span) + 1) * span
     }
     return NONE
   }
 
-  /** The end of the largest aligned piece around `address` that holds no table; where there is a leaf, the end of the leaf. */
+  /** The end of the largest aligned piece around `address` that holds no table; where there is a leaf, or a huge entry, its end. */
   pieceEnd(address: number): number {
     this.#check(address)
     let table = ROOT
     let level = 0
     for (; level < this.#leafLevel; level++) {
       table = this.#tables[table][this.#indexAt(level, address)]
-      if (table === 0) break
+      if (table <= 0) break
     }
     const span = level === this.#leafLevel ? this.#leafSpan : this.#spans[level]
     return (Math.floor(address / span) + 1) * span
@@ -227,7 +276,7 @@ export class PageTable {
     const last = Math.min(Math.floor((end - 1 - base) / span), this.#sizes[level] - 1)
     for (let index = Math.max(Math.floor((start - base) / span), 0); index <= last; index++) {
       const child = entries[index]
-      if (child === 0) continue
+      if (child <= 0) continue
       const childBase = base + index * span
       this.#freeBelow(child, level + 1, childBase, start, end, inUse)
       if (this.#counts[child] > 0 || inUse(childBase, childBase + span)) continue
@@ -249,10 +298,36 @@ export class PageTable {
     let table = ROOT
     for (let level = 0; level < this.#leafLevel; level++) {
       table = this.#tables[table][this.#indexAt(level, address)]
-      if (table === 0) return NONE
+      if (table <= 0) return NONE
     }
     this.#lastNumber = number
     return (this.#lastLeaf = table)
+  }
+
+  /** What the huge entry in the place of a leaf says of its page `index`. */
+  #inHuge(number: number, index: number): number {
+    if (this.#hugeEntries === 0) return 0
+    const address = number * this.#leafSpan
+    let table = ROOT
+    for (let level = 0; level < this.#leafLevel && table >= 0; level++) {
+      table = this.#tables[table][this.#indexAt(level, address)]
+      if (table === 0) return 0
+    }
+    return table < 0 ? table + index * this.#hugeStep : 0
+  }
+
+  /** Puts a leaf, a huge entry or nothing in the place of a leaf. @returns what was there */
+  #setSlot(address: number, slot: number): number {
+    if (Math.floor(address / this.#leafSpan) * this.#leafSpan !== address) throw this.#error('start of a leaf', address)
+    let table = ROOT
+    for (let level = 0; level < this.#leafLevel - 1; level++) table = this.#makeChild(table, level, address)
+    const index = this.#indexAt(this.#leafLevel - 1, address)
+    const old = this.#tables[table][index]
+    if (slot < 0 && old > 0) throw new RangeError(`page table: a leaf is at ${hex(address)}, and no huge entry can be`)
+    this.#tables[table][index] = slot
+    this.#counts[table] += (slot === 0 ? 0 : 1) - (old === 0 ? 0 : 1)
+    this.#lastNumber = NONE
+    return old
   }
 
   #makeLeaf(number: number): number {
@@ -268,7 +343,8 @@ export class PageTable {
   #makeChild(table: number, level: number, address: number): number {
     const index = this.#indexAt(level, address)
     const child = this.#tables[table][index]
-    if (child !== 0) return child
+    if (child > 0) return child
+    if (child < 0) throw new RangeError(`page table: a huge entry is at ${hex(address)}, and no leaf can be`)
     this.#counts[table]++
     return (this.#tables[table][index] = this.#allocate(level + 1))
   }

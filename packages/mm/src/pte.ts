@@ -1,7 +1,7 @@
 /*
  * A CPU page-table entry: frame << 4 | bits, of which those of the non-present kinds lie above the frame. It is one of four kinds, and the tests for one kind never hit another:
  *
- *   mapped            PRESENT, or PROTNONE where the area allows no access
+ *   mapped            PRESENT, or PROTNONE where the area allows no access; with HUGE it maps the 2 MiB around
  *   device private    the page is in the memory of a device; the CPU faults, and it comes back
  *   device exclusive  the page is in RAM, and a device has it for itself; the CPU faults, and gets it back
  *   migration         the page is on its way; who faults waits
@@ -30,9 +30,18 @@ export const PTE_MIGRATION: number = PTE_DEVICE_PRIVATE | PTE_DEVICE_EXCLUSIVE
 /** A non-present entry that was writable, and comes back so. Linux: `is_writable_device_private_entry()` and its like. */
 export const PTE_SWAP_WRITE: number = 1 << 31
 
+/**
+ * A mapped entry, of a huge page: the frames of its 2 MiB lie in a row. The bit is that of PTE_SWAP_WRITE, which mapped entries have not.
+ * It is the sign, by which `PageTable` knows them. Linux: _PAGE_PSE, `pmd_trans_huge()`.
+ */
+export const PTE_HUGE: number = 1 << 31
+
 /** Non-present kinds. */
 const SPECIAL = PTE_MIGRATION
 const FRAME_SHIFT = 4
+
+/** From the entry of a page to that of the next in a huge page. */
+export const NEXT_FRAME: number = 1 << FRAME_SHIFT
 
 /** Frames are numbered below this: 25 bits are left of an entry. */
 export const MAX_FRAMES: number = 2 ** 25
@@ -52,6 +61,11 @@ export function specialKind(entry: number): number {
   return entry & SPECIAL
 }
 
+/** The entry is that of a huge page, or of a page in one. */
+export function isHuge(entry: number): boolean {
+  return (entry & (PTE_HUGE | SPECIAL)) === PTE_HUGE
+}
+
 /** The entry counts as a mapping of its frame: it is present, or a device has the page. */
 export function isMapping(entry: number): boolean {
   return (entry & (PTE_PRESENT | PTE_PROTNONE)) !== 0 || (entry & SPECIAL) === PTE_DEVICE_PRIVATE
@@ -59,5 +73,5 @@ export function isMapping(entry: number): boolean {
 
 /** Whether the entry is, or will be when the page is back, writable. */
 export function wasWritable(entry: number): boolean {
-  return (entry & (PTE_WRITE | PTE_SWAP_WRITE)) !== 0
+  return (entry & (specialKind(entry) === 0 ? PTE_WRITE : PTE_SWAP_WRITE)) !== 0
 }

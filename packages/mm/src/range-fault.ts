@@ -6,7 +6,9 @@ import { waitForMigration } from './fault-special.ts'
 import type { FrameTable } from './frames.ts'
 import type { MmStruct } from './mm-struct.ts'
 import { isAligned } from './pages.ts'
-import { frameOf, PTE_DEVICE_PRIVATE, PTE_MIGRATION, PTE_PRESENT, PTE_PROTNONE, PTE_SWAP_WRITE, PTE_WRITE, specialKind } from './pte.ts'
+import {
+  frameOf, isHuge, PTE_DEVICE_PRIVATE, PTE_MIGRATION, PTE_PRESENT, PTE_PROTNONE, PTE_SWAP_WRITE, PTE_WRITE, specialKind,
+} from './pte.ts'
 import type { VmArea } from './vma.ts'
 
 /** `pfns` entry: the page is there, and may be read. In a request: make it so. Linux: `HMM_PFN_VALID`, `HMM_PFN_REQ_FAULT`. */
@@ -15,6 +17,8 @@ export const PFN_VALID = 1
 export const PFN_WRITE = 2
 /** Nothing can be read there, and nothing was asked for. Linux: `HMM_PFN_ERROR`. */
 export const PFN_ERROR = 4
+/** The page is mapped by a huge entry, as all of the 2 MiB around it. Linux: `hmm_pfn_to_map_order()` */
+export const PFN_HUGE = 8
 /** `entry >> PFN_SHIFT` is the frame. */
 export const PFN_SHIFT = 4
 
@@ -42,8 +46,8 @@ export interface RangeFaultRequest {
 /** The pages of a range, as they were at some moments since `readBegin`. */
 export interface FaultedPages extends AddressRange {
   /**
-   * One for each page: frame << 4 | PFN_VALID | PFN_WRITE; PFN_ERROR where nothing can be read; 0 for what is not present now. The last two
-   * only where nothing was asked for. A page may be writable although only `read` was asked for. Not pinned.
+   * One for each page: frame << 4 | PFN_VALID | PFN_WRITE | PFN_HUGE; PFN_ERROR where nothing can be read; 0 for what is not present now.
+   * The last two only where nothing was asked for. A page may be writable although only `read` was asked for. Not pinned.
    */
   readonly pfns: Int32Array
 }
@@ -120,6 +124,7 @@ async function walkArea(mm: MmStruct, walk: Walk, area: VmArea, start: number, e
       const pieceEnd = Math.min(mm.pageTable.pieceEnd(at), end)
       const hole = mm.pageTable.nextTable(at, pieceEnd) === -1
       if (hole) return walkHole(walk, at, (at = pieceEnd))
+      if (mm.pageTable.getHuge(at) !== 0) return walkHuge(mm, walk, at, (at = pieceEnd))
       for (; at < pieceEnd; at += PAGE_SIZE) {
         entry = mm.pageTable.get(at)
         const stop = walkEntry(mm, walk, at, entry)
@@ -147,6 +152,16 @@ function walkHole({ start, pfns, wanted, requests }: Walk, from: number, to: num
   return undefined
 }
 
+/** One page of a huge one that is asked for more than it gives has the whole piece faulted. Linux: `hmm_vma_handle_pmd()`. */
+function walkHuge(mm: MmStruct, walk: Walk, from: number, to: number): { at: number; write: boolean } | undefined {
+  let need = 0
+  for (let at = from; at < to; at += PAGE_SIZE) {
+    const stop = walkEntry(mm, walk, at, mm.pageTable.get(at))
+    if (stop && stop !== 'migration') need |= stop.write ? PFN_WRITE : PFN_VALID
+  }
+  return need === 0 ? undefined : { at: from, write: (need & PFN_WRITE) !== 0 }
+}
+
 /** Linux: `hmm_vma_handle_pte()`. */
 function walkEntry(mm: MmStruct, walk: Walk, at: number, entry: number): { at: number; write: boolean } | 'migration' | undefined {
   const index = (at - walk.start) / PAGE_SIZE
@@ -161,9 +176,9 @@ function walkEntry(mm: MmStruct, walk: Walk, at: number, entry: number): { at: n
   return specialKind(entry) === PTE_MIGRATION ? 'migration' : { at, write: (missing & PFN_WRITE) !== 0 }
 }
 
-/** The PFN_ bits of an entry. Linux: `pte_to_hmm_pfn_flags()`. */
+/** The PFN_ bits of an entry. Linux: `pte_to_hmm_pfn_flags()`, `pmd_to_hmm_pfn_flags()`. */
 export function pfnBits(frames: FrameTable, owner: unknown, entry: number): number {
-  if (entry & (PTE_PRESENT | PTE_PROTNONE)) return entry & PTE_WRITE ? PFN_VALID | PFN_WRITE : PFN_VALID
+  if (entry & (PTE_PRESENT | PTE_PROTNONE)) return (entry & PTE_WRITE ? PFN_VALID | PFN_WRITE : PFN_VALID) | (isHuge(entry) ? PFN_HUGE : 0)
   if (specialKind(entry) !== PTE_DEVICE_PRIVATE || owner === undefined || frames.deviceOf(frameOf(entry))?.owner !== owner) return 0
   return entry & PTE_SWAP_WRITE ? PFN_VALID | PFN_WRITE : PFN_VALID
 }

@@ -43,7 +43,7 @@ export type Results = Record<string, Json>
 /** The machine that a program runs on: one process, a child at most, two files, two devices, and a recorder that sees what happens. */
 export class ProgramMachine {
   readonly kernel: Kernel = createKernel()
-  readonly memory: PhysicalMemory = new PhysicalMemory(this.kernel)
+  readonly memory: PhysicalMemory
   readonly header: ProgramHeader
   readonly mm: Mm
   readonly files: readonly VmFile[]
@@ -68,6 +68,7 @@ export class ProgramMachine {
 
   private constructor(header: ProgramHeader, createDevice: CreateDevice) {
     this.header = header
+    this.memory = new PhysicalMemory(this.kernel, { transparentHugepage: header.thp })
     this.mm = this.memory.createMm('program')
     this.files = header.files.map(({ n }, i) => this.memory.createFile({ name: `file${i}`, size: n * PAGE_SIZE }))
     this.#devices = [0, 1].map((index) => createDevice(this.memory, index, header))

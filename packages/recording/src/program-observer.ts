@@ -88,7 +88,7 @@ export class Observer {
       else {
         const frame = frameOf(entry)
         const once = frame !== ZERO_FRAME && frames.mappings(frame) === 1
-        const file = frames.reverse(frame)?.anonymous === false
+        const file = frames.reverse(frame)?.anonymous === false || frames.isHugeZero(frame)
         out[page] = file ? (once ? FILE_ONCE : FILE_SHARED) : once ? EXCLUSIVE_ANON : SHARED_ANON
       }
     }

@@ -16,7 +16,7 @@ export interface ProgramHeader {
   /** Pages of the window. */
   readonly pages: number
   /** Transparent huge pages: `always` or `never`. */
-  readonly thp: string
+  readonly thp: 'always' | 'never'
   /** Pages of the files, and how many of them, from the first, hold 0xf0000000 + page. */
   readonly files: readonly { readonly n: number; readonly filled: number }[]
 }
