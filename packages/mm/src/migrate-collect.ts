@@ -4,7 +4,7 @@ import { MIGRATE_PFN_MIGRATE, MIGRATE_PFN_SHIFT, MIGRATE_PFN_WRITE, type Migrate
 import type { MmStruct } from './mm-struct.ts'
 import { frameOf, isMapping, PTE_DEVICE_PRIVATE, specialKind, wasWritable } from './pte.ts'
 import { migrationEntry } from './reverse-map.ts'
-import { splitFolio } from './split-folio.ts'
+import { lockFolio, splitFolio } from './split-folio.ts'
 import { splitHugeEntry } from './split-huge.ts'
 import type { VmArea } from './vma.ts'
 
@@ -18,29 +18,33 @@ export async function collect(mm: MmStruct, area: VmArea, request: MigrateVmaReq
   const src = new Int32Array((end - start) / PAGE_SIZE)
   await mm.notifiers.invalidate({ start, end, event: 'migrate', owner }, async () => {
     for (let at = start; at < end; ) {
-      let huge = 0
-      const to = await mm.tableLock.section(() => {
+      const { to, split } = await mm.tableLock.section(() => {
         const to = Math.min(mm.pageTable.pieceEnd(at), end)
-        huge = mm.pageTable.getHuge(at)
-        if (huge !== 0) return to
+        const huge = mm.pageTable.getHuge(at)
+        if (huge !== 0) return { to, split: splitter(mm, at, frameOf(huge)) }
         for (let address = at; address < to; address += PAGE_SIZE) {
           src[(address - start) / PAGE_SIZE] = collectPage(mm, area, address, request)
         }
-        return to
+        return { to, split: undefined }
       })
-      if (huge === 0 || !(await splitForMigration(mm, at, frameOf(huge)))) at = to
+      if (!split || !(await split())) at = to
     }
   })
   return src
 }
 
 /**
- * Only small pages migrate. @returns false when the page stays huge, and where it is. Linux: the beginning of `migrate_vma_collect_pmd()`
+ * Only small pages migrate. @returns what splits a huge one, and tells whether it has; undefined when somebody has the page locked. Linux:
+ * the beginning of `migrate_vma_collect_pmd()`
  */
-async function splitForMigration(mm: MmStruct, at: number, head: number): Promise<boolean> {
-  if (!mm.frames.isHugeZero(head)) return splitFolio(mm.memory, head)
-  await splitHugeEntry(mm, at)
-  return true
+function splitter(mm: MmStruct, at: number, head: number): (() => Promise<boolean>) | undefined {
+  if (mm.frames.isHugeZero(head)) {
+    return async () => {
+      await splitHugeEntry(mm, at)
+      return true
+    }
+  }
+  return lockFolio(mm.frames, head) ? () => splitFolio(mm.memory, head) : undefined
 }
 
 /** Linux: `migrate_vma_collect_pmd()`, `migrate_vma_collect_hole()`. */

@@ -1,13 +1,13 @@
 import { hex, type InvalidateRange } from '@mmu-notifier/core'
 import { PAGE_SIZE, VM_WRITE } from './constants.ts'
-import { devicePrivateEntry } from './entries.ts'
+import { devicePrivateEntry, presentEntry } from './entries.ts'
 import { checkUnsigned, errno } from './errno.ts'
 import { ZERO_FRAME } from './frames.ts'
 import type { PhysicalMemory } from './memory.ts'
 import { collect } from './migrate-collect.ts'
 import type { MmStruct } from './mm-struct.ts'
 import { isAligned } from './pages.ts'
-import { frameOf, isMapping, makePte, PTE_EXCLUSIVE, PTE_PRESENT, PTE_WRITE } from './pte.ts'
+import { frameOf, isMapping } from './pte.ts'
 import { removeMigrationEntries, tryToMigrate } from './reverse-map.ts'
 import type { VmArea } from './vma.ts'
 
@@ -172,8 +172,7 @@ function insertPage(area: VmArea, address: number, frame: number): boolean {
   if (area.file || (old !== 0 && !(isMapping(old) && frameOf(old) === ZERO_FRAME))) return false
   frames.setReverse(frame, mm.vmas.prepareAnon(area), area.pageIndex(address))
   frames.addMapping(frame)
-  const writable = area.has(VM_WRITE)
-  const inRam = makePte(frame, PTE_PRESENT | PTE_EXCLUSIVE | (writable ? PTE_WRITE : 0))
-  pageTable.set(address, frames.deviceOf(frame) ? devicePrivateEntry(frame, writable, true) : inRam)
+  const entry = devicePrivateEntry(frame, area.has(VM_WRITE), true)
+  pageTable.set(address, frames.deviceOf(frame) ? entry : presentEntry(area, frame, entry))
   return true
 }

@@ -110,13 +110,13 @@ export class PageTable {
     this.#makeLeaf(Math.floor(address / this.#leafSpan))
   }
 
-  /** The huge entry whose piece contains the address, 0 for none. Linux: `pmdp_get()` where it is a leaf. */
+  /** The huge entry that maps the address, as it was set; 0 for none. Linux: `pmdp_get()`. */
   getHuge(address: number): number {
     this.#check(address)
     return this.#inHuge(Math.floor(address / this.#leafSpan), 0)
   }
 
-  /** Sets or replaces a huge entry. RangeError if it is not negative, or where a leaf is. */
+  /** Sets or replaces a huge entry. RangeError if it is not negative, where a leaf is, and for an address that is not where one would begin. */
   setHuge(address: number, entry: number): void {
     this.#check(address)
     if (!(entry < 0 && (entry | 0) === entry)) throw new RangeError(`page table: expected a negative 32-bit entry, got ${entry}`)
@@ -318,7 +318,9 @@ export class PageTable {
 
   /** Puts a leaf, a huge entry or nothing in the place of a leaf. @returns what was there */
   #setSlot(address: number, slot: number): number {
-    if (Math.floor(address / this.#leafSpan) * this.#leafSpan !== address) throw this.#error('start of a leaf', address)
+    if (Math.floor(address / this.#leafSpan) * this.#leafSpan !== address) {
+      throw new RangeError(`page table: expected the start of what a leaf covers, got ${hex(address)}`)
+    }
     let table = ROOT
     for (let level = 0; level < this.#leafLevel - 1; level++) table = this.#makeChild(table, level, address)
     const index = this.#indexAt(this.#leafLevel - 1, address)

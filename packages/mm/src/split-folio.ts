@@ -11,22 +11,28 @@ import { folioAreas, tryToMigrate, type FolioArea } from './reverse-map.ts'
  * Splitting its entries alone leaves it one page.
  */
 
-/** Splits a page unless somebody has it locked, or uses it beside its mappings. @returns whether it is split. Linux: `split_folio()` */
+/**
+ * Locks a page that is mapped, and takes a reference. Under the page-table lock. @returns false when somebody has it locked. Linux:
+ * `folio_trylock()`, `folio_get()`
+ */
+export function lockFolio(frames: FrameTable, head: number): boolean {
+  if (!frames.tryLock(head)) return false
+  frames.get(head)
+  return true
+}
+
+/**
+ * Splits a page that {@link lockFolio} has locked, unless somebody uses it beside its mappings. @returns whether it is split. Linux:
+ * `split_folio()`
+ */
 export async function splitFolio(memory: PhysicalMemory, head: number): Promise<boolean> {
-  const { frames, tableLock } = memory
-  const locked = await tableLock.section(() => {
-    if (!frames.isCompound(head) || !frames.tryLock(head)) return false
-    frames.get(head)
-    return true
-  })
-  if (!locked) return false
   const split = await splitLocked(memory, head)
   await memory.unlockFrames([head])
-  await tableLock.section(() => { frames.put(head) })
+  await memory.tableLock.section(() => { memory.frames.put(head) })
   return split
 }
 
-/** With the page locked and one reference. Linux: `split_huge_page_to_list_to_order()`. */
+/** Linux: `split_huge_page_to_list_to_order()`. */
 async function splitLocked(memory: PhysicalMemory, head: number): Promise<boolean> {
   const { frames, tableLock } = memory
   if (!(await tableLock.section(() => frames.folioMappings(head) === frames.references(head) - 1))) return false
@@ -83,7 +89,7 @@ interface Part {
   readonly end: number
 }
 
-/** Under the page-table lock: the next part that is not all of its page. */
+/** Under the page-table lock: the next part that is not all of its page, which is locked. */
 function nextPart(mm: MmStruct, start: number, end: number): Part | undefined {
   const { pageTable, frames } = mm
   for (let at = start; at < end; ) {
@@ -92,7 +98,8 @@ function nextPart(mm: MmStruct, start: number, end: number): Part | undefined {
     const stop = Math.min(pageTable.pieceEnd(from), end)
     for (at = from; at < stop; ) {
       const part = partAt(mm, at, stop)
-      if (part.end - part.start < HUGE_PAGE_SIZE && frames.isCompound(part.head) && !frames.likelyMappedShared(part.head)) return part
+      const candidate = part.end - part.start < HUGE_PAGE_SIZE && frames.isCompound(part.head) && !frames.likelyMappedShared(part.head)
+      if (candidate && lockFolio(frames, part.head)) return part
       at = part.end
     }
   }

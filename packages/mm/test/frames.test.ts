@@ -1,6 +1,7 @@
 import { createKernel } from '@mmu-notifier/kernel'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { PAGE_SIZE, PhysicalMemory, ZERO_FRAME, type FrameTable } from '../src/index.ts'
+import { AreaTree } from '../src/area-tree.ts'
 import { bytes } from './helpers.ts'
 
 function table(): { frames: FrameTable; events: string[] } {
@@ -109,4 +110,72 @@ test('grows past its first thousand frames', () => {
   expect(new Set(taken).size).toBe(5000)
   for (const frame of taken) frames.put(frame)
   expect(frames.used).toBe(1)
+})
+
+describe('a huge page', () => {
+  test('is 512 frames in a row from an aligned one on, with one count of references', () => {
+    const { frames, events } = table()
+    frames.allocate()
+    const head = frames.allocateHuge()
+    expect([head % 512, frames.used, frames.head(head + 511), frames.isCompound(head + 511), frames.isCompound(head - 1)]).toEqual([0, 514, head, true, false])
+    frames.get(head + 7)
+    frames.addMapping(head + 5)
+    expect([frames.references(head), frames.references(head + 9), frames.mappings(head + 5), frames.mappings(head)]).toEqual([3, 3, 1, 0])
+    frames.write(head + 5, 0, bytes(8))
+    frames.removeMapping(head + 5)
+    frames.put(head)
+    expect(events.filter((event) => event.startsWith('free'))).toEqual([])
+    frames.put(head + 2)
+    expect(events.filter((event) => event.startsWith('free'))).toHaveLength(512)
+    expect(() => { frames.get(head + 7) }).toThrow(`UAF  get of frame ${head + 7}, which is free`)
+    expect([frames.used, frames.allocateHuge(), frames.read(head + 5, 0, 1)]).toEqual([2, head, bytes(0)])
+  })
+
+  test('counts who maps all of it, and who maps one frame', () => {
+    const { frames } = table()
+    const head = frames.allocateHuge()
+    frames.addHugeMapping(head)
+    frames.addHugeMapping(head)
+    expect([frames.mappings(head + 3), frames.folioMappings(head + 3), frames.references(head), frames.likelyMappedShared(head)]).toEqual([2, 2, 3, true])
+    frames.splitHugeMapping(head)
+    expect([frames.mappings(head + 3), frames.folioMappings(head), frames.references(head)]).toEqual([2, 513, 514])
+    frames.removeHugeMapping(head)
+    expect([frames.mappings(head + 3), frames.folioMappings(head), frames.likelyMappedShared(head)]).toEqual([1, 512, false])
+    frames.put(head)
+    for (let i = 0; i < 511; i++) frames.removeMapping(head + i)
+    frames.removeMapping(head + 511)
+    expect(frames.used).toBe(1)
+  })
+
+  test('is not freed while an entry maps it', () => {
+    const { frames } = table()
+    const head = frames.allocateHuge()
+    frames.addHugeMapping(head)
+    frames.put(head)
+    expect(() => { frames.put(head + 1) }).toThrow(`UAF  the last put of huge page ${head}, which 1 page-table entries map`)
+  })
+
+  test('has one lock; is split into frames that are freed one by one, with what they belong to', () => {
+    const { frames } = table()
+    const head = frames.allocateHuge()
+    const reverse = frames.reverse(head) ?? { anonymous: true, areas: new AreaTree() }
+    frames.setHugeReverse(head, reverse, 1000)
+    expect([frames.tryLock(head + 4), frames.tryLock(head), frames.isLocked(head + 9)]).toEqual([true, false, true])
+    frames.unlock(head + 1)
+    frames.splitCompound(head)
+    expect([frames.isCompound(head), frames.head(head + 4), frames.references(head + 4), frames.index(head + 4), frames.reverse(head + 4)]).toEqual([false, head + 4, 1, 1004, reverse])
+    frames.put(head + 4)
+    expect([frames.allocate(), frames.used]).toEqual([head + 4, 513])
+  })
+
+  test('of zeros is there from the first use on, and not written', () => {
+    const { frames, events } = table()
+    const zero = frames.hugeZero()
+    expect([frames.hugeZero(), frames.isHugeZero(zero + 5), frames.isHugeZero(zero - 1), frames.used, events]).toEqual([zero, true, false, 1, []])
+    frames.addHugeMapping(zero)
+    frames.removeHugeMapping(zero)
+    frames.removeHugeMapping(zero)
+    expect([frames.references(zero), frames.read(zero + 5, 9, 1)]).toEqual([1, bytes(0)])
+    expect(() => { frames.write(zero + 5, 0, bytes(1)) }).toThrow('EFAULT')
+  })
 })

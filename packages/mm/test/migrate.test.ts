@@ -183,3 +183,11 @@ test('areas stay apart by their private pages', async () => {
   await mm.mprotect(page(8), pages(1), RW)
   expect(lines()).toBe('0-4 4-6 8-10')
 })
+
+test('a page that comes into being in RAM can be reached as its area allows', async () => {
+  const { mm, device } = setup()
+  await anon(mm, 0, 1)
+  await mm.mprotect(page(0), pages(1), PROT_NONE)
+  expect(await device.giveBack(mm, 0, 1)).toEqual([true])
+  expect(await outcome(peek(mm, 0))).toBe('EFAULT')
+})

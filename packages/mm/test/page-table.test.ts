@@ -204,3 +204,50 @@ test.each([1, 2, 3, 4])('agrees with a Map in random calls, seed %d', (seed) => 
   expect(entries(table, 0, table.limit)).toEqual(expected)
   for (let p = 0; p < total; p++) expect(table.get(p * PAGE_SIZE)).toBe(model.get(p) ?? 0)
 })
+
+describe('huge entries', () => {
+  const HUGE = 512 * PAGE_SIZE
+  const ENTRY = -(2 ** 31) | (512 << 4)
+  const table = (): PageTable => new PageTable(undefined, { keepsLeaves: true, hugeStep: 16 })
+
+  test('are found from each page below, and take no leaf', () => {
+    const huge = table()
+    huge.setHuge(HUGE, ENTRY | 1)
+    expect([huge.get(HUGE), huge.get(HUGE + 3 * PAGE_SIZE), huge.get(0), huge.get(2 * HUGE)]).toEqual([ENTRY | 1, (ENTRY | 1) + 48, 0, 0])
+    expect([huge.getHuge(HUGE + PAGE_SIZE), huge.entries, entries(huge, 0, GIB)]).toEqual([ENTRY | 1, 0, []])
+    const out = new Int32Array(4)
+    huge.readRange(HUGE - PAGE_SIZE, HUGE + 3 * PAGE_SIZE, out)
+    expect([...out]).toEqual([0, ENTRY | 1, (ENTRY | 1) + 16, (ENTRY | 1) + 32])
+    expect([huge.nextTable(0, GIB), huge.nextTable(0, GIB, 1), huge.pieceEnd(HUGE)]).toEqual([HUGE, 0, 2 * HUGE])
+  })
+
+  test('are replaced and removed; the table around them goes when it is empty', () => {
+    const huge = table()
+    const empty = huge.byteLength
+    huge.setHuge(0, ENTRY | 1)
+    huge.setHuge(0, ENTRY | 2)
+    huge.freeTables(0, GIB)
+    expect([huge.getHuge(0), huge.clearHuge(0), huge.clearHuge(0)]).toEqual([ENTRY | 2, ENTRY | 2, 0])
+    huge.freeTables(0, GIB)
+    expect([huge.byteLength, huge.nextTable(0, TIB)]).toEqual([empty, -1])
+  })
+
+  test('and leaves exclude each other', () => {
+    const huge = table()
+    huge.set(PAGE_SIZE, 5)
+    expect(() => { huge.setHuge(0, ENTRY) }).toThrow(RangeError)
+    huge.setHuge(HUGE, ENTRY)
+    expect(() => huge.set(HUGE + PAGE_SIZE, 5)).toThrow(RangeError)
+    expect(() => { huge.makeLeaf(HUGE) }).toThrow(RangeError)
+    expect(() => { huge.setHuge(2 * HUGE, 5) }).toThrow(RangeError)
+    expect(() => { huge.setHuge(3 * HUGE + PAGE_SIZE, ENTRY) }).toThrow('expected the start of what a leaf covers, got 0x601000')
+  })
+
+  test('move like leaves, but not onto one', () => {
+    const huge = table()
+    huge.set(PAGE_SIZE, 5)
+    huge.setHuge(HUGE, ENTRY)
+    expect([huge.moveLeaf(0, HUGE), huge.moveLeaf(HUGE, 0), huge.moveLeaf(0, 4 * HUGE), huge.moveLeaf(HUGE, 0)]).toEqual([false, false, true, true])
+    expect([huge.get(PAGE_SIZE), huge.get(4 * HUGE + PAGE_SIZE), huge.get(HUGE), huge.entries]).toEqual([ENTRY + 16, 5, 0, 1])
+  })
+})
