@@ -24,6 +24,12 @@ export class NotifierSubscriptions {
     return this.operations.outstanding
   }
 
+  /** The intervals with these ops that are in the tree and not dying: those that callbacks come for. For looking, in no order. */
+  intervals(ops: IntervalNotifierOps<never>): Interval[] {
+    const { entries } = this.operations.protocol
+    return entries.flatMap((entry) => (entry?.ops === ops && entry.phase === 'live' ? [entry.place.value] : []))
+  }
+
   /** Operations that wait for the last invalidation or tree lock to end. For looking, as all of these. */
   get deferred(): number {
     return this.operations.protocol.deferred.length

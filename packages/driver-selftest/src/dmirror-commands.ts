@@ -1,22 +1,9 @@
-import type { IntervalNotifier, IntervalNotifierOps } from '@mmu-notifier/core'
+import type { IntervalNotifierOps } from '@mmu-notifier/core'
 import { mirrorRange } from '@mmu-notifier/driver'
-import type { Mutex } from '@mmu-notifier/kernel'
-import {
-  errno, PAGE_SIZE, PFN_ERROR, PFN_HUGE, PFN_SHIFT, PFN_VALID, PFN_WRITE, ZERO_FRAME, type FaultedPages, type Mm,
-} from '@mmu-notifier/mm'
+import { errno, PAGE_SIZE, PFN_ERROR, PFN_HUGE, PFN_SHIFT, PFN_VALID, PFN_WRITE, ZERO_FRAME, type ExclusivePages } from '@mmu-notifier/mm'
 import type { DmirrorDevice } from './dmirror-device.ts'
-import { BLOCK } from './dmirror-migrate.ts'
+import { eachBlock, type Form, type Parts } from './dmirror-form.ts'
 import type { DmirrorTable } from './dmirror-table.ts'
-
-/** What an open device is made of, for the commands. */
-export interface Parts {
-  readonly device: DmirrorDevice
-  readonly mm: Mm
-  /** The user lock. Linux: `dmirror->mutex`. */
-  readonly lock: Mutex
-  readonly table: DmirrorTable
-  readonly notifier: IntervalNotifier
-}
 
 /** `DmirrorDevice.snapshot`: nothing can be read there. */
 export const HMM_DMIRROR_PROT_ERROR = 0xff
@@ -33,42 +20,19 @@ export const HMM_DMIRROR_PROT_ZERO = 0x10
 export const HMM_DMIRROR_PROT_DEV_PRIVATE_LOCAL = 0x20
 
 /** Faults pages in and stores them, 64 at a time, each by the canonical loop. Linux: `dmirror_fault()`. */
-export async function faultBlocks(parts: Parts, start: number, end: number, access: 'read' | 'write'): Promise<void> {
-  const { mm } = parts
+export async function faultBlocks({ mm }: Parts, form: Form, start: number, end: number, access: 'read' | 'write'): Promise<void> {
   if (!(await mm.mmget())) throw errno('EINVAL', `the address space ${mm.name} has ended`)
   try {
-    for (let at = start; at < end; at += BLOCK) await faultBlock(parts, at, Math.min(at + BLOCK, end), access)
+    await eachBlock(start, end, (from, to) => form.faultBlock(from, to, access))
   } finally {
     await mm.mmput()
-  }
-}
-
-/** Linux: `dmirror_range_fault()`. */
-async function faultBlock({ device, mm, lock, table, notifier }: Parts, start: number, end: number, access: 'read' | 'write'): Promise<void> {
-  await mirrorRange(mm, notifier, lock, { start, end, access, owner: device }, async (pages) => { storePages(device, table, pages, access) })
-}
-
-/**
- * Two bugs of the driver. A page in its own memory is stored as if the CPU could reach it; and one that is read-only fails a write, instead
- * of being brought back. Linux: `dmirror_do_fault()`.
- */
-function storePages(device: DmirrorDevice, table: DmirrorTable, { start, pfns }: FaultedPages, access: 'read' | 'write'): void {
-  const { frames } = device.memory
-  for (let i = 0; i < pfns.length; i++) {
-    const frame = pfns[i] >> PFN_SHIFT
-    const writable = (pfns[i] & PFN_WRITE) !== 0
-    if (access === 'write' && !writable) throw errno('EFAULT', `WRITE: page 0x${(start + i * PAGE_SIZE).toString(16)} of the device is read-only`)
-    table.store(start + i * PAGE_SIZE, frame, writable ? 'write' : 'read', frames.deviceOf(frame) !== undefined)
   }
 }
 
 /** Linux: `dmirror_snapshot()`. */
 export async function snapshotBlocks(parts: Parts, start: number, end: number): Promise<Uint8Array> {
   const bytes = new Uint8Array((end - start) / PAGE_SIZE)
-  for (let at = start; at < end; at += BLOCK) {
-    const to = Math.min(at + BLOCK, end)
-    bytes.set(await snapshotBlock(parts, at, to), (at - start) / PAGE_SIZE)
-  }
+  await eachBlock(start, end, async (from, to) => { bytes.set(await snapshotBlock(parts, from, to), (from - start) / PAGE_SIZE) })
   return bytes
 }
 
@@ -114,26 +78,18 @@ function protection({ memory }: DmirrorDevice, pfn: number): number {
   return kind | huge | (pfn & PFN_WRITE ? HMM_DMIRROR_PROT_WRITE : HMM_DMIRROR_PROT_READ)
 }
 
-/** Takes pages for the device alone, 64 at a time. EBUSY when one of a block cannot be had. Linux: `dmirror_exclusive()`. */
-export async function exclusiveBlocks({ mm, lock, table }: Parts, start: number, end: number): Promise<void> {
-  await mm.mmapRead(async () => {
-    for (let at = start; at < end; at += BLOCK) {
-      const to = Math.min(at + BLOCK, end)
-      const wanted = (to - at) / PAGE_SIZE
-      const pages = await mm.makeDeviceExclusive(at, to)
-      let stored = 0
-      // Only where all could be had is anything stored; but then what is exclusive, even if another page of the block stayed shared.
-      if (pages.frames.length === wanted) {
-        await lock.with(async () => {
-          pages.frames.forEach((frame, i) => {
-            if (frame === 0) return
-            table.store(at + i * PAGE_SIZE, frame, 'atomic')
-            stored++
-          })
-        })
-      }
-      await pages.release()
-      if (stored < wanted) throw errno('EBUSY', `EXCLUSIVE: only ${stored} of ${wanted} pages from 0x${at.toString(16)} on`)
-    }
+/**
+ * Only where all could be had is anything stored; but then what is exclusive, even if another page of the block stayed shared. Under the user lock. Linux:
+ * `dmirror_atomic_map()`.
+ * @returns pages stored
+ */
+export function storeExclusive(table: DmirrorTable, start: number, end: number, { frames }: ExclusivePages): number {
+  if (frames.length < (end - start) / PAGE_SIZE) return 0
+  let stored = 0
+  frames.forEach((frame, i) => {
+    if (frame === 0) return
+    table.store(start + i * PAGE_SIZE, frame, 'atomic')
+    stored++
   })
+  return stored
 }

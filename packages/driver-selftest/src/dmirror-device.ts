@@ -4,7 +4,12 @@ import {
 import { Dmirror } from './dmirror.ts'
 import { copyToSystem } from './dmirror-migrate.ts'
 
+/** `kernel`: as Linux has it, with its bugs. `v6`: as the thread's series has it, with an interval for each area, and without them. */
+export type DmirrorForm = 'kernel' | 'v6'
+
 export interface DmirrorDeviceOptions {
+  /** How those who open it hear of changes. Default: `kernel`. */
+  readonly form?: DmirrorForm
   /** Default: `hmm_dmirror`. */
   readonly name?: string
   /** Pages of memory. Default: 65536, which are 256 MiB. Linux: `DEVMEM_CHUNK_SIZE`. */
@@ -17,6 +22,7 @@ export interface DmirrorDeviceOptions {
  */
 export class DmirrorDevice {
   readonly name: string
+  readonly form: DmirrorForm
   readonly memory: PhysicalMemory
   readonly pages: DevicePages
   /** Freed pages; the last one is given out first. */
@@ -26,8 +32,9 @@ export class DmirrorDevice {
   /** By page: who has moved something into it. */
   readonly #users = new Map<number, Dmirror>()
 
-  constructor(memory: PhysicalMemory, { name = 'hmm_dmirror', pages = 65536 }: DmirrorDeviceOptions = {}) {
+  constructor(memory: PhysicalMemory, { name = 'hmm_dmirror', form = 'kernel', pages = 65536 }: DmirrorDeviceOptions = {}) {
     this.name = name
+    this.form = form
     this.memory = memory
     this.pages = memory.createDevicePages(this, pages, {
       migrateToRam: (fault) => this.#migrateToRam(fault),
@@ -42,6 +49,16 @@ export class DmirrorDevice {
   /** A process opens the device for its address space. EINVAL when that has ended. Linux: `dmirror_fops_open()`. */
   open(mm: Mm): Promise<Dmirror> {
     return Dmirror.open(this, mm)
+  }
+
+  /** The frame is a page of this device's memory. */
+  owns(frame: number): boolean {
+    return frame >= this.pages.first && frame < this.pages.end
+  }
+
+  /** The frame is a page that only a device can reach: Linux keeps the bytes in a page behind it. */
+  isUnbacked(frame: number): boolean {
+    return this.memory.frames.deviceOf(frame) !== undefined
   }
 
   /** A free page with one reference, the caller's; -1 when there is none. Linux: `dmirror_devmem_alloc_page()`. */

@@ -3,11 +3,9 @@ import {
   type PhysicalMemory, type Vma,
 } from '@mmu-notifier/mm'
 import type { DmirrorDevice } from './dmirror-device.ts'
+import { BLOCK, type Form } from './dmirror-form.ts'
 import type { Dmirror } from './dmirror.ts'
 import type { DmirrorTable } from './dmirror-table.ts'
-
-/** Pages that a command works on at once. */
-export const BLOCK: number = 64 * PAGE_SIZE
 
 /** A page in RAM with the bytes of a page of the device, and one reference. Under the page-table lock. */
 export function copyToSystem({ frames }: PhysicalMemory, frame: number): number {
@@ -31,17 +29,18 @@ async function eachPiece(mm: Mm, start: number, end: number, migrate: (start: nu
 }
 
 /** Linux: `dmirror_migrate_to_device()`, but for reading the pages back. */
-export function migrateToDevice(device: DmirrorDevice, mirror: Dmirror, store: (migration: Migration) => Promise<void>, start: number, end: number): Promise<void> {
+export async function migrateToDevice(device: DmirrorDevice, mirror: Dmirror, form: Form, start: number, end: number): Promise<void> {
   const { mm } = mirror
-  return mm.mmapRead(() =>
+  await mm.mmapRead(() =>
     eachPiece(mm, start, end, async (from, to, vma) => {
       const migration = await mm.migrateVma({ start: from, end: to, owner: device, select: 'system' })
       await mm.memory.tableLock.section(() => { copyToDevice(device, mirror, migration, vma) })
       await migration.pages()
-      await store(migration)
+      await form.commit(migration)
       await migration.finalize()
     }),
   )
+  await form.arrived(start, end)
 }
 
 /** Linux: `dmirror_migrate_alloc_and_copy()`. */
@@ -83,16 +82,13 @@ export async function migrateToSystem(device: DmirrorDevice, mirror: Dmirror, st
   return moved
 }
 
-/**
- * What comes back to RAM leaves the device's page table, that page exactly, and its bytes are copied. The erasure needs no mutex, as in
- * Linux: the page is locked, and who faults on it waits. Linux: `dmirror_devmem_fault_alloc_and_copy()`.
- */
-export async function copyBack(table: DmirrorTable, { start, src, dst }: Migration, memory: PhysicalMemory): Promise<void> {
+/** What comes back to RAM is copied. Linux: `dmirror_devmem_fault_alloc_and_copy()`. */
+export async function copyBack(form: Form, { start, src, dst }: Migration, memory: PhysicalMemory): Promise<void> {
   await memory.tableLock.section(() => {
     for (let i = 0; i < src.length; i++) {
       const frame = src[i] >> MIGRATE_PFN_SHIFT
       if (frame === 0 || !(src[i] & MIGRATE_PFN_MIGRATE)) continue
-      table.erase(start + i * PAGE_SIZE)
+      form.leaves(start + i * PAGE_SIZE)
       dst[i] = (copyToSystem(memory, frame) << MIGRATE_PFN_SHIFT) | (src[i] & MIGRATE_PFN_WRITE)
     }
   })

@@ -64,9 +64,19 @@ export class DmirrorTable {
 
   /** Erases the pages of `start .. end`, `end` included: one too many, as Linux does. */
   eraseInclusive(start: number, end: number): void {
+    this.erasePages(start, end + 1)
+  }
+
+  /** Erases every page that `[start, end)` touches. */
+  erasePages(start: number, end: number): void {
     const from = Math.floor(start / PAGE_SIZE) * PAGE_SIZE
-    const to = Math.min((Math.floor(end / PAGE_SIZE) + 1) * PAGE_SIZE, this.#table.limit)
+    const to = this.#end(end)
     if (from < to) this.#table.clearRange(from, to)
+  }
+
+  /** Each entry from `start` on, below `end`: what it maps, and what the device may do with it. */
+  forEachInRange(start: number, end: number, visit: (address: number, frame: number, entry: TableEntry) => void): void {
+    this.#table.forEachInRange(start, this.#end(end), (address, entry) => { visit(address, entry >> FRAME_SHIFT, KINDS[kindOf(entry)]) })
   }
 
   /** The frame for an access, or -1 without an entry that allows it. */
@@ -81,5 +91,9 @@ export class DmirrorTable {
 
   isAtomic(address: number): boolean {
     return (this.#table.get(address) & ATOMIC) !== 0
+  }
+
+  #end(end: number): number {
+    return Math.min(Math.ceil(end / PAGE_SIZE) * PAGE_SIZE, this.#table.limit)
   }
 }

@@ -1,10 +1,14 @@
-import type { IntervalNotifierOps } from '@mmu-notifier/core'
-import { errno, PAGE_SIZE, type Migration, type Mm } from '@mmu-notifier/mm'
+import type { IntervalNotifierOps, InvalidateRange } from '@mmu-notifier/core'
+import type { WatchedTable } from '@mmu-notifier/driver'
 import { MmuNotifierError } from '@mmu-notifier/kernel'
-import { exclusiveBlocks, faultBlocks, peekSnapshot, snapshotBlocks, type Parts } from './dmirror-commands.ts'
+import { errno, PAGE_SIZE, type Migration, type Mm } from '@mmu-notifier/mm'
+import { faultBlocks, peekSnapshot, snapshotBlocks } from './dmirror-commands.ts'
 import type { DmirrorDevice } from './dmirror-device.ts'
-import { copyBack, migrateToDevice, migrateToSystem, storeMigrated } from './dmirror-migrate.ts'
+import type { Form, Parts } from './dmirror-form.ts'
+import { openKernelForm } from './dmirror-kernel.ts'
+import { copyBack, migrateToDevice, migrateToSystem } from './dmirror-migrate.ts'
 import { DmirrorTable, type TableEntry } from './dmirror-table.ts'
+import { openV6Form } from './dmirror-v6.ts'
 
 /** What READ and EXCLUSIVE return, and `migrateToDevice`, which reads back what has moved. */
 export interface ReadResult {
@@ -19,36 +23,34 @@ export interface ReadResult {
  *
  * Addresses are in bytes and page aligned, counts in pages; EINVAL for others. A command that fails has done a part of its work, as in Linux.
  */
-export class Dmirror {
+export class Dmirror implements WatchedTable {
   readonly device: DmirrorDevice
   readonly mm: Mm
   readonly #parts: Parts
+  readonly #form: Form
   /** Of the last `peek`. */
   #pfns = new Int32Array(0)
 
   /** Linux: `dmirror_fops_open()`. */
   static async open(device: DmirrorDevice, mm: Mm): Promise<Dmirror> {
-    const lock = device.memory.kernel.mutex('dmirror.mutex')
-    const table = new DmirrorTable()
-    const ops: IntervalNotifierOps = {
-      async invalidate(notifier, range, seq) {
-        // Its own migrations are programmed by who migrates; no reader is told.
-        if (range.event === 'migrate' && range.owner === device) return true
-        if (!(await lock.lockFor(range))) return false
-        await notifier.setSeq(seq)
-        table.eraseInclusive(range.start, range.end)
-        await lock.unlock()
-        return true
-      },
-    }
-    const notifier = await mm.notifiers.insert({ start: 0, last: Number.MAX_SAFE_INTEGER }, ops)
-    return new Dmirror(device, mm, { device, mm, lock, table, notifier })
+    const parts = { device, mm, lock: device.memory.kernel.mutex('dmirror.mutex'), table: new DmirrorTable() }
+    return new Dmirror(parts, await (device.form === 'v6' ? openV6Form : openKernelForm)(parts))
   }
 
-  private constructor(device: DmirrorDevice, mm: Mm, parts: Parts) {
-    this.device = device
-    this.mm = mm
+  private constructor(parts: Parts, form: Form) {
+    this.device = parts.device
+    this.mm = parts.mm
     this.#parts = parts
+    this.#form = form
+  }
+
+  get name(): string {
+    return `${this.device.name}:${this.mm.name}`
+  }
+
+  /** Of its intervals, for oracles. */
+  get ops(): IntervalNotifierOps {
+    return this.#form.ops
   }
 
   /** Bytes of the device's page table. */
@@ -71,6 +73,16 @@ export class Dmirror {
     peekSnapshot(this.#parts, address, this.#pfns, snapshot)
   }
 
+  /** Each entry of the device's page table in `[start, end)`. For looking. */
+  forEachInRange(start: number, end: number, visit: (page: number, frame: number, rights: 'read' | 'write' | 'exclusive') => void): void {
+    this.#parts.table.forEachInRange(start, end, (page, frame, entry) => { visit(page, frame, entry === 'w' ? 'write' : entry === 'a' ? 'exclusive' : 'read') })
+  }
+
+  /** True for what the kernel's form leaves alone: its own migrations. For oracles. */
+  ignores(range: InvalidateRange): boolean {
+    return this.device.form === 'kernel' && range.event === 'migrate' && range.owner === this.device
+  }
+
   /**
    * Reads through the device's page table; from the first page without an entry on all is faulted in, and what is there read again. EFAULT;
    * ORACLE where the kernel would oops. Linux: HMM_DMIRROR_READ.
@@ -82,7 +94,7 @@ export class Dmirror {
     for (let at = address; ; faults++) {
       at = await this.#copy(address, at, bytes, false)
       if (at === end) return { bytes, faults }
-      await faultBlocks(this.#parts, at, end, 'read')
+      await faultBlocks(this.#parts, this.#form, at, end, 'read')
     }
   }
 
@@ -96,7 +108,7 @@ export class Dmirror {
     for (let at = address, faults = 0; ; faults++) {
       at = await this.#copy(address, at, bytes, true)
       if (at === end) return faults
-      await faultBlocks(this.#parts, at, end, 'write')
+      await faultBlocks(this.#parts, this.#form, at, end, 'write')
     }
   }
 
@@ -107,9 +119,7 @@ export class Dmirror {
    */
   async migrateToDevice(address: number, pages: number): Promise<Uint8Array> {
     const end = this.#end('MIGRATE_TO_DEV', address, pages)
-    const { lock, table } = this.#parts
-    const store = (migration: Migration): Promise<void> => lock.with(async () => { storeMigrated(table, migration) })
-    await migrateToDevice(this.device, this, store, address, end)
+    await migrateToDevice(this.device, this, this.#form, address, end)
     return this.#readBack(address, end)
   }
 
@@ -129,7 +139,7 @@ export class Dmirror {
    */
   async exclusive(address: number, pages: number): Promise<Uint8Array> {
     const end = this.#end('EXCLUSIVE', address, pages)
-    await exclusiveBlocks(this.#parts, address, end)
+    await this.#form.exclusive(address, end)
     return this.#readBack(address, end)
   }
 
@@ -145,18 +155,17 @@ export class Dmirror {
   }
 
   /**
-   * Closes the device: everything in its memory moves back to RAM, then the notifier and the table go. No command may be under way. Linux:
+   * Closes the device: everything in its memory moves back to RAM, then the notifiers and the table go. No command may be under way. Linux:
    * HMM_DMIRROR_RELEASE and `dmirror_fops_release()`.
    */
   async close(): Promise<void> {
     await this.device.evict()
-    await this.#parts.notifier.remove()
-    this.#parts.table.eraseInclusive(0, Number.MAX_SAFE_INTEGER)
+    await this.#form.close()
   }
 
-  /** The driver's part of a migration to RAM: the device's table forgets the pages, and their bytes are copied. */
+  /** The driver's part of a migration to RAM. */
   copyBack(migration: Migration): Promise<void> {
-    return copyBack(this.#parts.table, migration, this.mm.memory)
+    return copyBack(this.#form, migration, this.mm.memory)
   }
 
   /** Copies pages from `at` on. @returns the first page without an entry that allows it, or the end */

@@ -2,7 +2,7 @@ import { MmuNotifierError } from '@mmu-notifier/kernel'
 
 /** What an oracle has found. */
 export interface Violation {
-  readonly oracle: 'STALE' | 'LEAK'
+  readonly oracle: 'STALE' | 'COVER' | 'LEAK'
   /** The page it is about, in bytes, where it is about one. */
   readonly page: number | undefined
   /** One line that begins with the oracle's name and names the page, the device and what went wrong. */

@@ -1,7 +1,7 @@
 import { hex, type InvalidateRange } from '@mmu-notifier/core'
 import { ENTRY_WRITE, entryFrame, type FakeMmu } from '@mmu-notifier/fake-mmu'
 import type { Kernel } from '@mmu-notifier/kernel'
-import { frameOf, PAGE_SIZE, PTE_PRESENT, PTE_WRITE, type Mm } from '@mmu-notifier/mm'
+import { frameOf, PAGE_SIZE, PTE_DEVICE_EXCLUSIVE, PTE_DEVICE_PRIVATE, PTE_PRESENT, specialKind, wasWritable, type Mm } from '@mmu-notifier/mm'
 import { throwViolation, type Report } from './oracle.ts'
 
 /** What the oracle needs to know of a device. */
@@ -10,19 +10,32 @@ export interface WatchedDevice {
   readonly mmu: FakeMmu
 }
 
+/** A device's page table that is no {@link FakeMmu}: of a device that is part of its driver. */
+export interface WatchedTable {
+  /** For messages. */
+  readonly name: string
+  readonly mm: Mm
+  /** Each entry in `[start, end)`: the page, its frame, and what the device may do with it; `exclusive`: it has the page for itself. */
+  forEachInRange(start: number, end: number, visit: (page: number, frame: number, rights: 'read' | 'write' | 'exclusive') => void): void
+  /** True for an invalidation at whose end its entries need not be right yet. */
+  ignores?(range: InvalidateRange): boolean
+}
+
 /**
  * The STALE oracle: a device may know less than the CPU page table says, never more. It knows nothing of drivers: it looks at the device's
  * page table, at its TLB, and at the CPU page table.
  *
  * - Whenever a frame is freed, no watched device maps it, in table or TLB.
  * - Whenever an invalidation ends, every entry that a device of that address space has in the range is one that the CPU page table has too:
- *   same frame, and writable only if it is writable there.
+ *   same frame, and writable only if it is writable there. A page in the device's memory, and one that it has for itself, is one that the
+ *   entry names although the CPU faults on it.
  */
 export class StaleOracle {
   readonly #kernel: Kernel
   readonly #report: Report
   readonly #devices = new Set<WatchedDevice>()
   readonly #mmus = new Set<FakeMmu>()
+  readonly #tables = new Set<WatchedTable>()
   /** By frame: entries of watched tables and TLBs that map it. */
   #uses = new Int32Array(1024)
   readonly #off: (() => void)[]
@@ -43,6 +56,7 @@ export class StaleOracle {
       kernel.on('mm:frame_free', (frame) => { this.#frameFreed(frame) }),
       kernel.on('mmu_notifier:range_end', (range, subscriptions) => {
         for (const device of this.#devices) if (device.mm.notifiers === subscriptions) this.#rangeEnded(device, range)
+        for (const table of this.#tables) if (table.mm.notifiers === subscriptions && !table.ignores?.(range)) this.#tableRangeEnded(table, range)
       }),
     ]
   }
@@ -64,6 +78,15 @@ export class StaleOracle {
     this.#mmus.delete(device.mmu)
   }
 
+  /** Looks at a table from now on. */
+  watchTable(table: WatchedTable): void {
+    this.#tables.add(table)
+  }
+
+  unwatchTable(table: WatchedTable): void {
+    this.#tables.delete(table)
+  }
+
   /** Stops listening. */
   close(): void {
     for (const off of this.#off) off()
@@ -81,12 +104,19 @@ export class StaleOracle {
 
   #frameFreed(frame: number): void {
     this.#checked++
+    for (const table of this.#tables) {
+      table.forEachInRange(0, Infinity, (page, mapped) => { if (mapped === frame) this.#freedTooEarly(page, 'in the page table', table.name, frame) })
+    }
     if ((this.#uses[frame] ?? 0) === 0) return
     for (const { mmu } of this.#devices) {
       this.#each(mmu, 0, mmu.pageTable.limit, (where, page, entry) => {
-        if (entryFrame(entry) === frame) this.#violation(page, `is still ${where} of ${mmu.name} after its frame ${frame} was freed by ${this.#kernel.current.name}`)
+        if (entryFrame(entry) === frame) this.#freedTooEarly(page, where, mmu.name, frame)
       })
     }
+  }
+
+  #freedTooEarly(page: number, where: string, name: string, frame: number): void {
+    this.#violation(page, `is still ${where} of ${name} after its frame ${frame} was freed by ${this.#kernel.current.name}`)
   }
 
   #rangeEnded({ mm, mmu }: WatchedDevice, range: InvalidateRange): void {
@@ -94,15 +124,24 @@ export class StaleOracle {
     const start = Math.floor(range.start / PAGE_SIZE) * PAGE_SIZE
     const end = Math.min(Math.ceil(range.end / PAGE_SIZE) * PAGE_SIZE, mmu.pageTable.limit)
     this.#each(mmu, start, end, (where, page, entry) => {
-      const cpu = mm.pageTable.get(page)
-      const after = `after ${range.event} of [${hex(range.start)}, ${hex(range.end)})`
-      if ((cpu & PTE_PRESENT) === 0) this.#violation(page, `is still ${where} of ${mmu.name} ${after}, but the CPU does not map it`)
-      else if (frameOf(cpu) !== entryFrame(entry)) {
-        this.#violation(page, `is ${where} of ${mmu.name} with frame ${entryFrame(entry)} ${after}, but the CPU maps frame ${frameOf(cpu)}`)
-      } else if ((entry & ENTRY_WRITE) !== 0 && (cpu & PTE_WRITE) === 0) {
-        this.#violation(page, `is still writable ${where} of ${mmu.name} ${after}, but not for the CPU`)
-      }
+      this.#compare(mm, page, `${where} of ${mmu.name}`, entryFrame(entry), (entry & ENTRY_WRITE) !== 0 ? 'write' : 'read', range)
     })
+  }
+
+  #tableRangeEnded(table: WatchedTable, range: InvalidateRange): void {
+    this.#checked++
+    const start = Math.floor(range.start / PAGE_SIZE) * PAGE_SIZE
+    table.forEachInRange(start, range.end, (page, frame, rights) => { this.#compare(table.mm, page, `in the page table of ${table.name}`, frame, rights, range) })
+  }
+
+  #compare(mm: Mm, page: number, where: string, frame: number, rights: 'read' | 'write' | 'exclusive', range: InvalidateRange): void {
+    const cpu = mm.pageTable.get(page)
+    const after = `after ${range.event} of [${hex(range.start)}, ${hex(range.end)})`
+    const kind = specialKind(cpu)
+    const known = kind === PTE_DEVICE_PRIVATE || (kind === PTE_DEVICE_EXCLUSIVE && rights === 'exclusive')
+    if ((cpu & PTE_PRESENT) === 0 && !known) this.#violation(page, `is still ${where} ${after}, but the CPU does not map it`)
+    else if (frameOf(cpu) !== frame) this.#violation(page, `is ${where} with frame ${frame} ${after}, but the CPU maps frame ${frameOf(cpu)}`)
+    else if (rights === 'write' && !wasWritable(cpu)) this.#violation(page, `is still writable ${where} ${after}, but not for the CPU`)
   }
 
   #each(mmu: FakeMmu, start: number, end: number, visit: (where: string, page: number, entry: number) => void): void {

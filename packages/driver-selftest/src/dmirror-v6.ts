@@ -1,0 +1,111 @@
+import type { IntervalNotifier, IntervalNotifierOps } from '@mmu-notifier/core'
+import { cutIntervals, findOrInsert, mirrorRange, removeIntervals } from '@mmu-notifier/driver'
+import { errno, PAGE_SIZE, PFN_SHIFT, PFN_VALID, PFN_WRITE } from '@mmu-notifier/mm'
+import { storeExclusive } from './dmirror-commands.ts'
+import { eachBlock, type Form, type Parts } from './dmirror-form.ts'
+
+/** Does a part of the work with a notifier that covers the address that it was called for. @returns where it got to; the same address if the notifier is dying */
+type Step = (notifier: IntervalNotifier, start: number, end: number) => Promise<boolean>
+
+/**
+ * The form of the thread's series: an interval for each area that the device has used, found by `find`, cut by batch in the callback, put asynchronously; and none of the other
+ * form's bugs. Every entry of the table lies in a live interval, always: whoever takes an interval away has erased its entries before the tree thaws. Linux: the v6 and v7
+ * `lib/test_hmm.c` of the series, which was not merged.
+ */
+export async function openV6Form({ device, mm, lock, table }: Parts): Promise<Form> {
+  const ops: IntervalNotifierOps = {
+    async invalidate(notifier, range, seq) {
+      if (!(await lock.lockFor(range))) return false
+      // Its own exclusive access takes rights from others only: who made it goes on by the sequence that it has, or would begin anew for ever.
+      if (range.event !== 'exclusive' || range.owner !== device) await notifier.setSeq(seq)
+      const { start, last } = range.within(notifier)
+      table.erasePages(start, last + 1)
+      await lock.unlock()
+      if (range.event === 'unmap' || range.event === 'release') await cutIntervals(range, ops)
+      return true
+    },
+    release(notifier) {
+      notifier.free()
+    },
+  }
+
+  /** Calls `step` until `[start, end)` is done, with an interval for each part of it. EFAULT at a hole. */
+  async function eachInterval(start: number, end: number, step: Step): Promise<void> {
+    for (let at = start; at < end; ) {
+      const notifier = await findOrInsert(mm, at, ops)
+      try {
+        const to = Math.min(end, notifier.last + 1)
+        if (await step(notifier, at, to)) at = to
+      } finally {
+        await notifier.put()
+      }
+    }
+  }
+
+  /** The canonical loop. A read-only page in the device's own memory is returned as it is, so a write brings it back to RAM first, as any foreign page. */
+  const mirror = (access: 'read' | 'write'): Step => async (notifier, start, end) => {
+    const readOnly: number[] = []
+    const store = (at: number, pfns: Int32Array): void => {
+      for (let i = 0; i < pfns.length; i++) {
+        const address = at + i * PAGE_SIZE
+        const writable = (pfns[i] & PFN_WRITE) !== 0
+        if (access === 'write' && !writable) readOnly.push(address)
+        else if (!table.isAtomic(address)) table.store(address, pfns[i] >> PFN_SHIFT, writable ? 'write' : 'read')
+      }
+    }
+    const done = await mirrorRange(mm, notifier, lock, { start, end, access, owner: device }, async (pages) => { store(start, pages.pfns) })
+    if (!done) return false
+    for (const address of readOnly.splice(0)) {
+      const page = { start: address, end: address + PAGE_SIZE, access }
+      if (!(await mirrorRange(mm, notifier, lock, page, async (pages) => { store(address, pages.pfns) }))) return false
+    }
+    return true
+  }
+
+  /** Stores what has arrived in the device's memory, and nothing else: what has not is missing when it is read back. */
+  const mirrorOwn: Step = (notifier, start, end) =>
+    mirrorRange(mm, notifier, lock, { start, end, access: 'snapshot', owner: device }, async ({ pfns }) => {
+      for (let i = 0; i < pfns.length; i++) {
+        if (!(pfns[i] & PFN_VALID) || !device.owns(pfns[i] >> PFN_SHIFT)) continue
+        table.store(start + i * PAGE_SIZE, pfns[i] >> PFN_SHIFT, pfns[i] & PFN_WRITE ? 'write' : 'read')
+      }
+    })
+
+  /**
+   * The pages are made writable by a read section's rangeFault, so that taking them is told nobody but by the device's own event, and the section is still good when they are
+   * stored. The pages stay locked until then, so no access of the CPU ends it either.
+   */
+  const takeExclusive: Step = async (notifier, start, end) => {
+    const wanted = (end - start) / PAGE_SIZE
+    while (!notifier.dying) {
+      const seq = await notifier.readBegin()
+      if ((await mm.rangeFault({ notifier, seq, start, end, access: 'write' })) === 'busy') continue
+      const stored = await mm.mmapRead(async () => {
+        const pages = await mm.makeDeviceExclusive(start, end, device)
+        try {
+          return await lock.with(async () => ((await notifier.readRetry(seq)) ? undefined : storeExclusive(table, start, end, pages)))
+        } finally {
+          await pages.release()
+        }
+      })
+      if (stored === undefined) continue
+      if (stored < wanted) throw errno('EBUSY', `EXCLUSIVE: only ${stored} of ${wanted} pages from 0x${start.toString(16)} on`)
+      return true
+    }
+    return false
+  }
+
+  await mm.mmgrab() // the device may be closed after the process has ended
+  return {
+    ops,
+    faultBlock: (start, end, access) => eachInterval(start, end, mirror(access)),
+    commit: async () => undefined,
+    arrived: (start, end) => eachBlock(start, end, (from, to) => eachInterval(from, to, mirrorOwn)),
+    leaves: () => undefined,
+    exclusive: (start, end) => eachBlock(start, end, (from, to) => eachInterval(from, to, takeExclusive)),
+    async close() {
+      await removeIntervals(mm, ops, () => lock.with(async () => { table.erasePages(0, Infinity) }))
+      await mm.mmdrop()
+    },
+  }
+}

@@ -1,0 +1,59 @@
+import { hex, type IntervalNotifierOps, type NotifierSubscriptions } from '@mmu-notifier/core'
+import type { Kernel } from '@mmu-notifier/kernel'
+import { throwViolation, type Report } from './oracle.ts'
+import type { WatchedTable } from './stale.ts'
+
+/** A device's page table, and the ops of the intervals that are to cover it. */
+export interface CoveredTable extends WatchedTable {
+  readonly ops: IntervalNotifierOps
+}
+
+/**
+ * The COVER oracle: each entry of a device lies in a live interval of its driver, or nobody would tell of changes. It looks whenever an operation of the core has ended and the
+ * tree is not frozen; while it is, intervals come and go by the end of the period.
+ */
+export class CoverOracle {
+  readonly #report: Report
+  readonly #tables = new Set<CoveredTable>()
+  readonly #off: (() => void)[]
+
+  /** Listens from now on. @param report default: throws */
+  constructor(kernel: Kernel, report: Report = throwViolation) {
+    this.#report = report
+    const checkAll = (): void => { this.check() }
+    const checkOf = (subscriptions: NotifierSubscriptions): void => { this.check(subscriptions) }
+    this.#off = [
+      kernel.on('mmu_notifier:apply', checkAll),
+      kernel.on('mmu_notifier:put', checkAll),
+      kernel.on('mmu_notifier:removed', checkAll),
+      kernel.on('mmu_notifier:range_start', (_, subscriptions) => { checkOf(subscriptions) }),
+      kernel.on('mmu_notifier:tree_unlock', checkOf),
+    ]
+  }
+
+  watch(table: CoveredTable): void {
+    this.#tables.add(table)
+  }
+
+  unwatch(table: CoveredTable): void {
+    this.#tables.delete(table)
+  }
+
+  /** Looks now, at all tables or at those of one address space. */
+  check(subscriptions?: NotifierSubscriptions): void {
+    for (const table of this.#tables) {
+      const { notifiers } = table.mm
+      if (notifiers.seq % 2 !== 0 || (subscriptions && subscriptions !== notifiers)) continue
+      const intervals = notifiers.intervals(table.ops)
+      table.forEachInRange(0, Infinity, (page) => {
+        if (intervals.some(({ start, last }) => start <= page && page <= last)) return
+        this.#report({ oracle: 'COVER', page, message: `COVER  page ${hex(page)} is in the page table of ${table.name}, and no interval of its driver covers it` })
+      })
+    }
+  }
+
+  /** Stops listening. */
+  close(): void {
+    for (const off of this.#off) off()
+  }
+}
