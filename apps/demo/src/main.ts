@@ -8,6 +8,7 @@ import { diffCommand, type DiffOptions } from './diff.ts'
 import { UsageError } from './errors.ts'
 import { exploreCommand, type ExploreCommandOptions } from './explore-command.ts'
 import { replayCommand, type ReplayOptions } from './replay.ts'
+import { DEVICES, FORMS, selftestCommand, THP, type SelftestOptions } from './selftest-command.ts'
 
 /**
  * The command line.
@@ -41,6 +42,16 @@ export async function main(args: readonly string[]): Promise<number> {
     .argument('<path...>', 'recorded programs (.jsonl, gzipped or not), folders of them, or scripts (.txt), of which it prints what the model does')
     .option('--json', 'print one JSON object')
     .action(async (paths: string[], options: DiffOptions) => { status = await diffCommand(paths, options) })
+
+  program
+    .command('selftest')
+    .description("run the kernel's hmm-tests on the model of its self-test device, and print TAP")
+    .argument('[name...]', 'anon_read, migrate … (default: all)')
+    .addOption(new Option('--form <form>', "of the driver: the kernel's, or that of the thread's series").choices([...FORMS, 'both']).default('both'))
+    .addOption(new Option('--device <kind>', 'memory of the devices').choices([...DEVICES, 'both']).default('both'))
+    .addOption(new Option('--thp <when>', 'transparent huge pages').choices([...THP]).default('never'))
+    .option('--json', 'print one JSON object')
+    .action(async (names: string[], options: SelftestOptions) => { status = await selftestCommand(names, options) })
 
   program
     .command('explore')

@@ -2,7 +2,6 @@ import {
   DevicePages, MIGRATE_PFN_MIGRATE, MIGRATE_PFN_SHIFT, migrateDeviceRange, PAGE_SIZE, type DevicePageFault, type Mm, type PhysicalMemory,
 } from '@mmu-notifier/mm'
 import { Dmirror } from './dmirror.ts'
-import { copyToSystem } from './dmirror-migrate.ts'
 
 /** `kernel`: as Linux has it, with its bugs. `v6`: as the thread's series has it, with an interval for each area, and without them. */
 export type DmirrorForm = 'kernel' | 'v6'
@@ -31,6 +30,7 @@ export class DmirrorDevice {
   #lowest: number
   /** By page: who has moved something into it. */
   readonly #users = new Map<number, Dmirror>()
+  #fails = false
 
   constructor(memory: PhysicalMemory, { name = 'hmm_dmirror', form = 'kernel', pages = 65536 }: DmirrorDeviceOptions = {}) {
     this.name = name
@@ -51,6 +51,16 @@ export class DmirrorDevice {
     return Dmirror.open(this, mm)
   }
 
+  /** One page of the next migration cannot be had, neither in the device's memory nor in RAM: it stays where it is. Linux: HMM_DMIRROR_FLAG_FAIL_ALLOC. */
+  failNextAllocation(): void {
+    this.#fails = true
+  }
+
+  /** Pages in use. */
+  get used(): number {
+    return this.#users.size
+  }
+
   /** The frame is a page of this device's memory. */
   owns(frame: number): boolean {
     return frame >= this.pages.first && frame < this.pages.end
@@ -63,11 +73,21 @@ export class DmirrorDevice {
 
   /** A free page with one reference, the caller's; -1 when there is none. Linux: `dmirror_devmem_alloc_page()`. */
   allocate(user: Dmirror): number {
+    if (this.#takeFailure()) return -1
     const frame = this.#free.pop() ?? (this.#lowest > this.pages.first ? --this.#lowest : -1)
     if (frame === -1) return -1
     this.pages.take(frame)
     this.#users.set(frame, user)
     return frame
+  }
+
+  /** A page in RAM with the bytes of a page of the device, and one reference; -1 when there is none. Under the page-table lock. */
+  copyToSystem(frame: number): number {
+    if (this.#takeFailure()) return -1
+    const { frames } = this.memory
+    const copy = frames.allocate()
+    frames.copy(frame, copy)
+    return copy
   }
 
   /** Moves everything in the device's memory back to RAM, in the order of the pages. Linux: `dmirror_device_evict_chunk()`. */
@@ -78,7 +98,8 @@ export class DmirrorDevice {
     const migration = await migrateDeviceRange(this.memory, used)
     await this.memory.tableLock.section(() => {
       migration.src.forEach((pfn, i) => {
-        if (pfn & MIGRATE_PFN_MIGRATE) migration.dst[i] = copyToSystem(this.memory, pfn >> MIGRATE_PFN_SHIFT) << MIGRATE_PFN_SHIFT
+        const copy = pfn & MIGRATE_PFN_MIGRATE ? this.copyToSystem(pfn >> MIGRATE_PFN_SHIFT) : -1
+        if (copy !== -1) migration.dst[i] = copy << MIGRATE_PFN_SHIFT
       })
     })
     await migration.pages()
@@ -93,5 +114,11 @@ export class DmirrorDevice {
     await user.copyBack(migration)
     await migration.pages()
     await migration.finalize()
+  }
+
+  #takeFailure(): boolean {
+    const fails = this.#fails
+    this.#fails = false
+    return fails
   }
 }

@@ -46,8 +46,8 @@ export async function openKernelForm(parts: Parts): Promise<Form> {
         }),
       ),
     async close() {
+      table.erasePages(0, Infinity) // no command is under way, so nothing comes in any more
       await notifier.remove()
-      table.erasePages(0, Infinity)
     },
   }
 }

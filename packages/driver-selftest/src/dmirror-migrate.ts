@@ -1,18 +1,11 @@
 import {
   MIGRATE_PFN_MIGRATE, MIGRATE_PFN_SHIFT, MIGRATE_PFN_WRITE, PROT_READ, PROT_WRITE, errno, PAGE_SIZE, type Migration, type Mm,
-  type PhysicalMemory, type Vma,
+  type Vma,
 } from '@mmu-notifier/mm'
 import type { DmirrorDevice } from './dmirror-device.ts'
 import { BLOCK, type Form } from './dmirror-form.ts'
 import type { Dmirror } from './dmirror.ts'
 import type { DmirrorTable } from './dmirror-table.ts'
-
-/** A page in RAM with the bytes of a page of the device, and one reference. Under the page-table lock. */
-export function copyToSystem({ frames }: PhysicalMemory, frame: number): number {
-  const copy = frames.allocate()
-  frames.copy(frame, copy)
-  return copy
-}
 
 /**
  * Calls `migrate` for each piece of `[start, end)`: a part of one area, and no more than a block. EINVAL at a hole, and at an area that
@@ -83,13 +76,15 @@ export async function migrateToSystem(device: DmirrorDevice, mirror: Dmirror, st
 }
 
 /** What comes back to RAM is copied. Linux: `dmirror_devmem_fault_alloc_and_copy()`. */
-export async function copyBack(form: Form, { start, src, dst }: Migration, memory: PhysicalMemory): Promise<void> {
-  await memory.tableLock.section(() => {
+export async function copyBack(device: DmirrorDevice, form: Form, { start, src, dst }: Migration): Promise<void> {
+  await device.memory.tableLock.section(() => {
     for (let i = 0; i < src.length; i++) {
       const frame = src[i] >> MIGRATE_PFN_SHIFT
       if (frame === 0 || !(src[i] & MIGRATE_PFN_MIGRATE)) continue
+      const copy = device.copyToSystem(frame)
+      if (copy === -1) continue
       form.leaves(start + i * PAGE_SIZE)
-      dst[i] = (copyToSystem(memory, frame) << MIGRATE_PFN_SHIFT) | (src[i] & MIGRATE_PFN_WRITE)
+      dst[i] = (copy << MIGRATE_PFN_SHIFT) | (src[i] & MIGRATE_PFN_WRITE)
     }
   })
 }

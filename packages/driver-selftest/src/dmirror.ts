@@ -165,7 +165,7 @@ export class Dmirror implements WatchedTable {
 
   /** The driver's part of a migration to RAM. */
   copyBack(migration: Migration): Promise<void> {
-    return copyBack(this.#form, migration, this.mm.memory)
+    return copyBack(this.device, this.#form, migration)
   }
 
   /** Copies pages from `at` on. @returns the first page without an entry that allows it, or the end */

@@ -1,4 +1,4 @@
-import { hex, type IntervalNotifierOps, type NotifierSubscriptions } from '@mmu-notifier/core'
+import { hex, type IntervalNotifierOps } from '@mmu-notifier/core'
 import type { Kernel } from '@mmu-notifier/kernel'
 import { throwViolation, type Report } from './oracle.ts'
 import type { WatchedTable } from './stale.ts'
@@ -9,8 +9,8 @@ export interface CoveredTable extends WatchedTable {
 }
 
 /**
- * The COVER oracle: each entry of a device lies in a live interval of its driver, or nobody would tell of changes. It looks whenever an operation of the core has ended and the
- * tree is not frozen; while it is, intervals come and go by the end of the period.
+ * The COVER oracle: each entry of a device lies in a live interval of its driver, or nobody would tell of changes. It looks when intervals have left or may
+ * have, and when a reader is through, if the tree is not frozen: while it is, intervals come and go by the end of the period.
  */
 export class CoverOracle {
   readonly #report: Report
@@ -21,13 +21,10 @@ export class CoverOracle {
   constructor(kernel: Kernel, report: Report = throwViolation) {
     this.#report = report
     const checkAll = (): void => { this.check() }
-    const checkOf = (subscriptions: NotifierSubscriptions): void => { this.check(subscriptions) }
     this.#off = [
       kernel.on('mmu_notifier:apply', checkAll),
       kernel.on('mmu_notifier:put', checkAll),
       kernel.on('mmu_notifier:removed', checkAll),
-      kernel.on('mmu_notifier:range_start', (_, subscriptions) => { checkOf(subscriptions) }),
-      kernel.on('mmu_notifier:tree_unlock', checkOf),
     ]
   }
 
@@ -39,11 +36,11 @@ export class CoverOracle {
     this.#tables.delete(table)
   }
 
-  /** Looks now, at all tables or at those of one address space. */
-  check(subscriptions?: NotifierSubscriptions): void {
+  /** Looks now. */
+  check(): void {
     for (const table of this.#tables) {
       const { notifiers } = table.mm
-      if (notifiers.seq % 2 !== 0 || (subscriptions && subscriptions !== notifiers)) continue
+      if (notifiers.seq % 2 !== 0) continue
       const intervals = notifiers.intervals(table.ops)
       table.forEachInRange(0, Infinity, (page) => {
         if (intervals.some(({ start, last }) => start <= page && page <= last)) return

@@ -1,11 +1,11 @@
 import { hex } from '@mmu-notifier/core'
 import { isMmuNotifierError } from '@mmu-notifier/kernel'
-import { PAGE_SIZE, VM_WRITE } from './constants.ts'
+import { PAGE_SIZE, VM_READ, VM_WRITE } from './constants.ts'
 import { checkUnsigned, errno } from './errno.ts'
 import { handleFaults } from './fault.ts'
 import type { MmStruct } from './mm-struct.ts'
 import { isAligned } from './pages.ts'
-import { frameOf, isHuge, isMapping, makePte, PTE_DEVICE_EXCLUSIVE, PTE_EXCLUSIVE, PTE_SWAP_WRITE, PTE_WRITE, specialKind } from './pte.ts'
+import { frameOf, isHuge, isMapping, makePte, PTE_DEVICE_EXCLUSIVE, PTE_EXCLUSIVE, PTE_PRESENT, PTE_SWAP_WRITE, PTE_WRITE, specialKind } from './pte.ts'
 import { eachMapping } from './reverse-map.ts'
 import { splitHugeEntry } from './split-huge.ts'
 
@@ -24,7 +24,7 @@ export async function makeDeviceExclusive(mm: MmStruct, start: number, end: numb
   if (!isAligned(start) || !isAligned(end) || start >= end) {
     throw errno('EINVAL', `makeDeviceExclusive: expected whole pages, got [${hex(start)}, ${hex(end)})`)
   }
-  const got = await getWritablePages(mm, start, end)
+  const got = await getUserPages(mm, start, end, { access: 'write', split: true })
   const frames = Int32Array.from(got)
   for (let i = 0; i < frames.length; i++) {
     if (await makePageExclusive(mm, start + i * PAGE_SIZE, frames[i], owner)) continue
@@ -44,30 +44,34 @@ export async function makeDeviceExclusive(mm: MmStruct, start: number, end: numb
   }
 }
 
-/**
- * @returns pages with a reference each, up to the first that cannot be written; none is in a huge entry. Linux: `get_user_pages_remote()`
- * with FOLL_WRITE and FOLL_SPLIT_PMD
- */
-async function getWritablePages(mm: MmStruct, start: number, end: number): Promise<number[]> {
+interface GetOptions {
+  readonly access: 'read' | 'write'
+  /** No page is to be in a huge entry. Linux: FOLL_SPLIT_PMD. */
+  readonly split?: boolean
+}
+
+/** @returns pages with a reference each, up to the first that does not allow the access. Linux: `get_user_pages_remote()` */
+export async function getUserPages(mm: MmStruct, start: number, end: number, { access, split = false }: GetOptions): Promise<number[]> {
+  const needed = access === 'write' ? PTE_WRITE : PTE_PRESENT
   const got: number[] = []
   for (let at = start; at < end; ) {
     await mm.tableLock.section(() => {
       for (; at < end; at += PAGE_SIZE) {
         const entry = mm.pageTable.get(at)
-        if (!(entry & PTE_WRITE) || isHuge(entry)) return
+        if (!(entry & needed) || (split && isHuge(entry))) return
         mm.frames.get(frameOf(entry))
         got.push(frameOf(entry))
       }
     })
     if (at === end) break
     const area = mm.vmas.find(at)
-    if (!area?.has(VM_WRITE)) break
-    if (mm.pageTable.getHuge(at) !== 0) {
+    if (!area?.has(access === 'write' ? VM_WRITE : VM_READ)) break
+    if (split && mm.pageTable.getHuge(at) !== 0) {
       await splitHugeEntry(mm, at)
       continue
     }
     try {
-      await handleFaults(mm, area, at, at + PAGE_SIZE, 'write', { by: 'remote', missingOnly: true })
+      await handleFaults(mm, area, at, at + PAGE_SIZE, access, { by: 'remote', missingOnly: true })
     } catch (error) {
       if (!isMmuNotifierError(error, 'EFAULT')) throw error
       break

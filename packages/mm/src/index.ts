@@ -18,6 +18,7 @@ export {
   frameOf, PTE_DEVICE_EXCLUSIVE, PTE_DEVICE_PRIVATE, PTE_EXCLUSIVE, PTE_HUGE, PTE_MIGRATION, PTE_PRESENT, PTE_PROTNONE,
   PTE_SWAP_WRITE, PTE_WRITE, isHuge, specialKind, wasWritable,
 } from './pte.ts'
+export type { PinnedPages, PinOptions } from './pin.ts'
 export {
   PFN_ERROR, PFN_HUGE, PFN_SHIFT, PFN_VALID, PFN_WRITE, type FaultedPages, type RangeAccess, type RangeFaultRequest,
 } from './range-fault.ts'

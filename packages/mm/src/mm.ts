@@ -15,6 +15,7 @@ import { mremap } from './mremap.ts'
 import { munmap } from './munmap.ts'
 import type { PageTable } from './page-table.ts'
 import { alignDown } from './pages.ts'
+import { pinUserPages, type PinnedPages, type PinOptions } from './pin.ts'
 import { rangeFault, type FaultedPages, type RangeFaultRequest } from './range-fault.ts'
 import { lookRange } from './range-look.ts'
 import { growStack } from './stack.ts'
@@ -224,6 +225,14 @@ export class Mm {
    */
   makeDeviceExclusive(start: number, end: number, owner?: unknown): Promise<ExclusivePages> {
     return makeDeviceExclusive(this.#mm, start, end, owner)
+  }
+
+  /**
+   * Takes a reference to each page, faulted in as needed, for somebody who uses it outside of the page tables. Takes the mmap lock. EFAULT where the access is not allowed;
+   * EINVAL. Linux: `pin_user_pages()`, `get_user_pages()`.
+   */
+  pinUserPages(start: number, end: number, options: PinOptions = {}): Promise<PinnedPages> {
+    return pinUserPages(this.#mm, start, end, options)
   }
 
   /** Runs `body` under the mmap lock for read: the areas stay as they are. Linux: `mmap_read_lock()`. */

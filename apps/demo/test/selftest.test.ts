@@ -1,0 +1,57 @@
+import { DmirrorDevice } from '@mmu-notifier/driver-selftest'
+import { afterEach, expect, test, vi } from 'vitest'
+import { HMM_TESTS } from '../src/hmm-tests/index.ts'
+import { runTest } from '../src/hmm-tests/run.ts'
+import { DEVICES, FORMS } from '../src/selftest-command.ts'
+import { main } from '../src/index.ts'
+
+afterEach(() => { vi.restoreAllMocks() })
+
+async function cli(...args: string[]): Promise<{ readonly status: number; readonly out: string; readonly err: string }> {
+  let [out, err] = ['', '']
+  vi.spyOn(console, 'log').mockImplementation((line: string) => { out += `${line}\n` })
+  vi.spyOn(console, 'error').mockImplementation((line: string) => { err += `${line}\n` })
+  const status = await main(['selftest', ...args])
+  return { status, out, err }
+}
+
+const cases = FORMS.flatMap((form) => DEVICES.flatMap((device) => HMM_TESTS.map((test) => ({ test, form, device, name: test.name }))))
+
+test.each(cases)('$form, $device: $name', async ({ test: hmmTest, form, device }) => {
+  const { result, reason, expected, found } = await runTest({ test: hmmTest, form, device })
+  expect({ result, reason, expected, found }).toMatchObject({ result: hmmTest.skip === undefined ? 'pass' : 'skip' })
+}, 30_000)
+
+test('TAP, with a sum for each form', async () => {
+  const { status, out } = await cli('snapshot', 'exclusive_cow', 'userfaultfd_read', '--form', 'v6', '--device', 'private')
+  expect([status, out]).toEqual([0, `TAP version 13
+1..3
+ok 1 hmm2.hmm2_device_private.snapshot [v6]
+ok 2 hmm.hmm_device_private.exclusive_cow [v6]
+ok 3 hmm.hmm_device_private.userfaultfd_read [v6] # SKIP there is no userfaultfd in the model
+# v6, private: pass:2 fail:0 skip:1
+# Totals: pass:2 fail:0 skip:1
+`])
+})
+
+test('what does not hold is said, and status 1', async () => {
+  vi.spyOn(DmirrorDevice.prototype, 'evict').mockImplementation(async () => undefined)
+  const { status, out } = await cli('migrate_release', '--form', 'kernel', '--device', 'private')
+  expect([status, out]).toEqual([1, `TAP version 13
+1..1
+not ok 1 hmm.hmm_device_private.migrate_release [kernel]
+  ---
+  message: "pages in use of the device"
+  expected: "0"
+  found: "1024"
+  ...
+# kernel, private: pass:0 fail:1 skip:0
+# Totals: pass:0 fail:1 skip:0
+`])
+  expect(JSON.parse((await cli('migrate_release', '--form', 'kernel', '--json')).out)).toMatchObject({ tests: [{ name: 'hmm.hmm_device_private.migrate_release', result: 'fail', found: '1024' }] })
+})
+
+test('a name that is none is one line, and status 2', async () => {
+  const { status, err } = await cli('anon_raed')
+  expect([status, err]).toEqual([2, expect.stringMatching(/^mmu-notifier: selftest anon_raed: there is no such test; they are open_close, .*\n$/)])
+})
