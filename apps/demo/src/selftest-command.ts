@@ -1,19 +1,19 @@
 import type { DmirrorForm } from '@mmu-notifier/driver-selftest'
+import type { DeviceMemoryKind } from '@mmu-notifier/mm'
 import { UsageError } from './errors.ts'
-import type { DeviceKind } from './hmm-tests/fixture.ts'
 import type { HmmTest } from './hmm-tests/hmm-test.ts'
 import { HMM_TESTS } from './hmm-tests/index.ts'
 import { runTest, type Outcome, type Run } from './hmm-tests/run.ts'
 import { tapLine, tapPlan, tapTotals } from './hmm-tests/tap.ts'
 
 export const FORMS: readonly DmirrorForm[] = ['kernel', 'v6']
-export const DEVICES: readonly DeviceKind[] = ['private']
+export const DEVICES: readonly DeviceMemoryKind[] = ['private', 'coherent']
 /** What the model has. */
 export const THP = ['never'] as const
 
 export interface SelftestOptions {
   readonly form: DmirrorForm | 'both'
-  readonly device: DeviceKind | 'both'
+  readonly device: DeviceMemoryKind | 'both'
   readonly thp: (typeof THP)[number]
   readonly json?: boolean
 }

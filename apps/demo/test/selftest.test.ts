@@ -48,7 +48,7 @@ not ok 1 hmm.hmm_device_private.migrate_release [kernel]
 # kernel, private: pass:0 fail:1 skip:0
 # Totals: pass:0 fail:1 skip:0
 `])
-  expect(JSON.parse((await cli('migrate_release', '--form', 'kernel', '--json')).out)).toMatchObject({ tests: [{ name: 'hmm.hmm_device_private.migrate_release', result: 'fail', found: '1024' }] })
+  expect(JSON.parse((await cli('migrate_release', '--form', 'kernel', '--device', 'private', '--json')).out)).toMatchObject({ tests: [{ name: 'hmm.hmm_device_private.migrate_release', result: 'fail', found: '1024' }] })
 })
 
 test('a name that is none is one line, and status 2', async () => {

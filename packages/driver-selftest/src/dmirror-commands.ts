@@ -19,6 +19,11 @@ export const HMM_DMIRROR_PROT_ZERO = 0x10
 /** With READ or WRITE: a page in the device's own memory. */
 export const HMM_DMIRROR_PROT_DEV_PRIVATE_LOCAL = 0x20
 
+/** With READ or WRITE: a page in the device's own memory, which the CPU can reach. */
+export const HMM_DMIRROR_PROT_DEV_COHERENT_LOCAL = 0x40
+/** The same, in the memory of another device. */
+export const HMM_DMIRROR_PROT_DEV_COHERENT_REMOTE = 0x50
+
 /** Faults pages in and stores them, 64 at a time, each by the canonical loop. Linux: `dmirror_fault()`. */
 export async function faultBlocks({ mm }: Parts, form: Form, start: number, end: number, access: 'read' | 'write'): Promise<void> {
   if (!(await mm.mmget())) throw errno('EINVAL', `the address space ${mm.name} has ended`)
@@ -69,13 +74,20 @@ function protections(device: DmirrorDevice, pfns: Int32Array, bytes: Uint8Array)
 }
 
 /** Linux: `dmirror_mkentry()`. */
-function protection({ memory }: DmirrorDevice, pfn: number): number {
+function protection(device: DmirrorDevice, pfn: number): number {
   if (pfn & PFN_ERROR) return HMM_DMIRROR_PROT_ERROR
   if (!(pfn & PFN_VALID)) return HMM_DMIRROR_PROT_NONE
-  const frame = pfn >> PFN_SHIFT
-  const kind = frame === ZERO_FRAME ? HMM_DMIRROR_PROT_ZERO : memory.frames.deviceOf(frame) ? HMM_DMIRROR_PROT_DEV_PRIVATE_LOCAL : 0
   const huge = pfn & PFN_HUGE ? HMM_DMIRROR_PROT_PMD : 0
-  return kind | huge | (pfn & PFN_WRITE ? HMM_DMIRROR_PROT_WRITE : HMM_DMIRROR_PROT_READ)
+  return place(device, pfn >> PFN_SHIFT) | huge | (pfn & PFN_WRITE ? HMM_DMIRROR_PROT_WRITE : HMM_DMIRROR_PROT_READ)
+}
+
+/** Of a page that is private to a device, only its own hears. */
+function place({ memory, pages }: DmirrorDevice, frame: number): number {
+  if (frame === ZERO_FRAME) return HMM_DMIRROR_PROT_ZERO
+  const other = memory.frames.deviceOf(frame)
+  if (!other) return 0
+  if (other.kind === 'private') return HMM_DMIRROR_PROT_DEV_PRIVATE_LOCAL
+  return other === pages ? HMM_DMIRROR_PROT_DEV_COHERENT_LOCAL : HMM_DMIRROR_PROT_DEV_COHERENT_REMOTE
 }
 
 /**

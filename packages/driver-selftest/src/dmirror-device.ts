@@ -1,5 +1,6 @@
 import {
-  DevicePages, MIGRATE_PFN_MIGRATE, MIGRATE_PFN_SHIFT, migrateDeviceRange, PAGE_SIZE, type DevicePageFault, type Mm, type PhysicalMemory,
+  MIGRATE_PFN_MIGRATE, MIGRATE_PFN_SHIFT, migrateDeviceRange, PAGE_SIZE, type DeviceMemoryKind, type DevicePageFault, type DevicePages,
+  type DevicePagesOps, type Mm, type PhysicalMemory,
 } from '@mmu-notifier/mm'
 import { Dmirror } from './dmirror.ts'
 
@@ -9,6 +10,8 @@ export type DmirrorForm = 'kernel' | 'v6'
 export interface DmirrorDeviceOptions {
   /** How those who open it hear of changes. Default: `kernel`. */
   readonly form?: DmirrorForm
+  /** Whether the CPU can reach its memory. Default: `private`, it cannot. Linux: HMM_DMIRROR_MEMORY_DEVICE_PRIVATE, HMM_DMIRROR_MEMORY_DEVICE_COHERENT. */
+  readonly kind?: DeviceMemoryKind
   /** Default: `hmm_dmirror`. */
   readonly name?: string
   /** Pages of memory. Default: 65536, which are 256 MiB. Linux: `DEVMEM_CHUNK_SIZE`. */
@@ -17,7 +20,7 @@ export interface DmirrorDeviceOptions {
 
 /**
  * The device of the kernel's self-test driver, with memory of its own, which all who open it share. Linux: `struct dmirror_device` of
- * `lib/test_hmm.c`, of type HMM_DMIRROR_MEMORY_DEVICE_PRIVATE.
+ * `lib/test_hmm.c`.
  */
 export class DmirrorDevice {
   readonly name: string
@@ -32,17 +35,18 @@ export class DmirrorDevice {
   readonly #users = new Map<number, Dmirror>()
   #fails = false
 
-  constructor(memory: PhysicalMemory, { name = 'hmm_dmirror', form = 'kernel', pages = 65536 }: DmirrorDeviceOptions = {}) {
+  constructor(memory: PhysicalMemory, { name = 'hmm_dmirror', form = 'kernel', kind = 'private', pages = 65536 }: DmirrorDeviceOptions = {}) {
     this.name = name
     this.form = form
     this.memory = memory
-    this.pages = memory.createDevicePages(this, pages, {
+    const ops: DevicePagesOps = {
       migrateToRam: (fault) => this.#migrateToRam(fault),
       pageFree: (frame) => {
         this.#users.delete(frame)
         this.#free.push(frame)
       },
-    })
+    }
+    this.pages = memory.createDevicePages(this, pages, ops, kind)
     this.#lowest = this.pages.end
   }
 
@@ -68,7 +72,7 @@ export class DmirrorDevice {
 
   /** The frame is a page that only a device can reach: Linux keeps the bytes in a page behind it. */
   isUnbacked(frame: number): boolean {
-    return this.memory.frames.deviceOf(frame) !== undefined
+    return this.memory.frames.deviceOf(frame)?.kind === 'private'
   }
 
   /** A free page with one reference, the caller's; -1 when there is none. Linux: `dmirror_devmem_alloc_page()`. */

@@ -62,10 +62,11 @@ export function storeMigrated(table: DmirrorTable, { start, src, dst }: Migratio
 /** Linux: `dmirror_migrate_to_system()`. @returns pages that have moved */
 export async function migrateToSystem(device: DmirrorDevice, mirror: Dmirror, start: number, end: number): Promise<number> {
   const { mm } = mirror
+  const select = device.pages.kind === 'private' ? 'devicePrivate' : 'deviceCoherent'
   let moved = 0
   await mm.mmapRead(() =>
     eachPiece(mm, start, end, async (from, to) => {
-      const migration = await mm.migrateVma({ start: from, end: to, owner: device, select: 'devicePrivate' })
+      const migration = await mm.migrateVma({ start: from, end: to, owner: device, select })
       await mirror.copyBack(migration)
       await migration.pages()
       for (let i = 0; i < migration.src.length; i++) if (migration.dst[i] !== 0 && migration.src[i] & MIGRATE_PFN_MIGRATE) moved++

@@ -9,11 +9,18 @@ export interface DevicePageFault {
   readonly frame: number
 }
 
+/**
+ * `private`: the CPU cannot reach it, and faults on a page that has moved there. `coherent`: the CPU maps its pages as any others, over a link that keeps caches coherent. Linux:
+ * MEMORY_DEVICE_PRIVATE, MEMORY_DEVICE_COHERENT.
+ */
+export type DeviceMemoryKind = 'private' | 'coherent'
+
 /** What a driver with memory of its own implements. Linux: `struct dev_pagemap_ops`. */
 export interface DevicePagesOps {
   /**
    * The CPU wants the page back: `mm.migrateVma` of it, under the mmap lock, which is held. An error is a SIGBUS. It may come from any
-   * address space: a fork has the page too. The fault is tried again afterwards, whatever came of it. Linux: `migrate_to_ram`.
+   * address space: a fork has the page too. The fault is tried again afterwards, whatever came of it. Never for coherent memory. Linux:
+   * `migrate_to_ram`.
    */
   migrateToRam(fault: DevicePageFault): Promise<void>
   /** Nobody uses the page any more: it may be given out again. Plain code, under the page-table lock. Linux: `page_free`. */
@@ -21,12 +28,13 @@ export interface DevicePagesOps {
 }
 
 /**
- * The memory of a device: frames that the CPU cannot reach, numbered like those of RAM. The driver keeps a list of the free ones, and takes
- * one into use by {@link DevicePages.take}. Linux: `struct dev_pagemap` of type MEMORY_DEVICE_PRIVATE.
+ * The memory of a device: frames numbered like those of RAM. The driver keeps a list of the free ones, and takes one into use by
+ * {@link DevicePages.take}. Linux: `struct dev_pagemap`.
  */
 export class DevicePages {
   /** Whose pages they are: `owner` of migrations and of `rangeFault`. Linux: `pgmap->owner`. */
   readonly owner: unknown
+  readonly kind: DeviceMemoryKind
   /** The lowest frame. */
   readonly first: number
   /** Exclusive. */
@@ -35,8 +43,9 @@ export class DevicePages {
   readonly #ops: DevicePagesOps
 
   /** @param count frames. ENOMEM. Linux: `memremap_pages()` */
-  constructor(frames: FrameTable, owner: unknown, count: number, ops: DevicePagesOps) {
+  constructor(frames: FrameTable, owner: unknown, count: number, ops: DevicePagesOps, kind: DeviceMemoryKind) {
     this.owner = owner
+    this.kind = kind
     this.#frames = frames
     this.#ops = ops
     this.first = frames.addDevice(this, count)

@@ -2,7 +2,7 @@ import './trace.ts'
 
 export type { AccessSignal } from './access.ts'
 export * from './constants.ts'
-export { DevicePages, type DevicePageFault, type DevicePagesOps } from './device-pages.ts'
+export { DevicePages, type DeviceMemoryKind, type DevicePageFault, type DevicePagesOps } from './device-pages.ts'
 export { errno, signalOf, type AccessFault, type Errno, type Signal } from './errno.ts'
 export type { ExclusivePages } from './exclusive.ts'
 export type { Access, FaultedBy } from './fault.ts'

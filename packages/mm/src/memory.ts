@@ -1,5 +1,5 @@
 import type { Kernel, SpinLock, WaitQueue } from '@mmu-notifier/kernel'
-import { DevicePages, type DevicePagesOps } from './device-pages.ts'
+import { DevicePages, type DeviceMemoryKind, type DevicePagesOps } from './device-pages.ts'
 import { VmFile, type FileOptions } from './file.ts'
 import { FrameTable } from './frames.ts'
 import { Mm } from './mm.ts'
@@ -51,12 +51,13 @@ export class PhysicalMemory {
   }
 
   /**
-   * Memory of a device, which the CPU cannot reach: pages of it are where `migrateVma` puts them.
+   * Memory of a device: pages of it are where `migrateVma` puts them.
    * @param owner whose it is: what migrations of its pages are done by, and what `rangeFault` returns them for
    * @param count pages. ENOMEM. Linux: `memremap_pages()`
+   * @param kind whether the CPU can reach it. Default: `private`, it cannot
    */
-  createDevicePages(owner: unknown, count: number, ops: DevicePagesOps): DevicePages {
-    return new DevicePages(this.frames, owner, count, ops)
+  createDevicePages(owner: unknown, count: number, ops: DevicePagesOps, kind: DeviceMemoryKind = 'private'): DevicePages {
+    return new DevicePages(this.frames, owner, count, ops, kind)
   }
 
   /** Locks a page that the caller has a reference to; waits while it is locked. Linux: `folio_lock()`. */

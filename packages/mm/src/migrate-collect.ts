@@ -2,11 +2,13 @@ import { PAGE_SIZE } from './constants.ts'
 import { ZERO_FRAME } from './frames.ts'
 import { MIGRATE_PFN_MIGRATE, MIGRATE_PFN_SHIFT, MIGRATE_PFN_WRITE, type MigrateVmaRequest } from './migrate.ts'
 import type { MmStruct } from './mm-struct.ts'
-import { frameOf, isMapping, PTE_DEVICE_PRIVATE, specialKind, wasWritable } from './pte.ts'
+import { frameOf, isMapping, wasWritable } from './pte.ts'
 import { migrationEntry } from './reverse-map.ts'
 import { lockFolio, splitFolio } from './split-folio.ts'
 import { splitHugeEntry } from './split-huge.ts'
 import type { VmArea } from './vma.ts'
+
+const SELECTED = { system: undefined, devicePrivate: 'private', deviceCoherent: 'coherent' } as const
 
 /**
  * Takes the pages of the range that can be moved out of the page table: each is locked, with a reference, and a migration entry in its place.
@@ -54,9 +56,8 @@ function collectPage(mm: MmStruct, area: VmArea, address: number, { select, owne
   if (entry === 0) return area.file ? 0 : MIGRATE_PFN_MIGRATE
   if (!isMapping(entry)) return 0
   const frame = frameOf(entry)
-  const inDevice = specialKind(entry) === PTE_DEVICE_PRIVATE
-  if (inDevice !== (select === 'devicePrivate')) return 0
-  if (inDevice && frames.deviceOf(frame)?.owner !== owner) return 0
+  const device = frames.deviceOf(frame)
+  if (device?.kind !== SELECTED[select] || (device && device.owner !== owner)) return 0
   if (frame === ZERO_FRAME) return MIGRATE_PFN_MIGRATE
   if (!frames.reverse(frame) || frames.isCompound(frame)) return 0
   if (!frames.tryLock(frame) && frame !== faultFrame) return 0

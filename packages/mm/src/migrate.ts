@@ -26,8 +26,11 @@ export interface MigrateVmaRequest {
   readonly end: number
   /** Whose doing it is: the owner of the event, so that the driver can leave its own alone. Linux: `pgmap_owner`. */
   readonly owner: unknown
-  /** `system`: pages in RAM, and private pages that were never written; `devicePrivate`: pages in the memory of `owner`. */
-  readonly select: 'system' | 'devicePrivate'
+  /**
+   * `system`: pages in RAM, and private pages that were never written; `devicePrivate`, `deviceCoherent`: pages in the memory of `owner`, of that kind. Linux: the flags
+   * MIGRATE_VMA_SELECT_SYSTEM and so on.
+   */
+  readonly select: 'system' | 'devicePrivate' | 'deviceCoherent'
   /** The page that a CPU fault was for, to which the fault handler has a reference. Linux: `fault_page`. */
   readonly faultFrame?: number
 }
@@ -173,6 +176,6 @@ function insertPage(area: VmArea, address: number, frame: number): boolean {
   frames.setReverse(frame, mm.vmas.prepareAnon(area), area.pageIndex(address))
   frames.addMapping(frame)
   const entry = devicePrivateEntry(frame, area.has(VM_WRITE), true)
-  pageTable.set(address, frames.deviceOf(frame) ? entry : presentEntry(area, frame, entry))
+  pageTable.set(address, frames.deviceOf(frame)?.kind === 'private' ? entry : presentEntry(area, frame, entry))
   return true
 }

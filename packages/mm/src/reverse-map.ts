@@ -103,6 +103,6 @@ export function removeMigrationEntries(frames: FrameTable, from: number, to: num
 }
 
 function arrivedEntry(frames: FrameTable, area: VmArea, frame: number, entry: number): number {
-  if (!frames.deviceOf(frame)) return presentEntry(area, frame, entry)
+  if (frames.deviceOf(frame)?.kind !== 'private') return presentEntry(area, frame, entry)
   return makePte(frame, PTE_DEVICE_PRIVATE | (entry & (PTE_SWAP_WRITE | PTE_EXCLUSIVE)))
 }

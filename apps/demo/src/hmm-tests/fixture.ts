@@ -2,15 +2,14 @@ import { checkLeaks, CoverOracle, StaleOracle, type Violation } from '@mmu-notif
 import { DmirrorDevice, type Dmirror, type DmirrorForm } from '@mmu-notifier/driver-selftest'
 import { createKernel, type Kernel } from '@mmu-notifier/kernel'
 import {
-  HUGE_PAGE_SIZE, MADV_HUGEPAGE, MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, MAP_SHARED, PAGE_SIZE, PhysicalMemory, PROT_READ, PROT_WRITE, type Mm, type VmFile,
+  HUGE_PAGE_SIZE, MADV_HUGEPAGE, MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, MAP_SHARED, PAGE_SIZE, PhysicalMemory, PROT_READ, PROT_WRITE, type DeviceMemoryKind, type Mm,
+  type VmFile,
 } from '@mmu-notifier/mm'
 import { expectBytes, expectEqual, ExpectationError } from './expectation.ts'
 
-export type DeviceKind = 'private'
-
 export interface FixtureOptions {
   readonly form: DmirrorForm
-  readonly device: DeviceKind
+  readonly device: DeviceMemoryKind
   readonly devices: 1 | 2
   /** Tasks are switched at random, by this seed. */
   readonly seed?: number
@@ -61,13 +60,14 @@ export class Fixture {
   }
 
   private constructor(options: FixtureOptions) {
-    const { form, devices, seed } = options
+    const { form, device: kind, devices, seed } = options
     this.options = options
     this.kernel = createKernel(seed === undefined ? {} : { preemption: { seed, probability: 0.1 } })
     this.memory = new PhysicalMemory(this.kernel)
     this.mm = this.memory.createMm('process')
     this.#processes.push(this.mm)
-    this.devices = Array.from({ length: devices }, (_, i) => new DmirrorDevice(this.memory, { name: `hmm_dmirror${i}`, form, pages: DEVICE_PAGES }))
+    const first = kind === 'private' ? 0 : 2
+    this.devices = Array.from({ length: devices }, (_, i) => new DmirrorDevice(this.memory, { name: `hmm_dmirror${first + i}`, form, kind, pages: DEVICE_PAGES }))
     const report = (violation: Violation): void => { this.#violations.push(violation) }
     this.#stale = new StaleOracle(this.kernel, report)
     this.#cover = new CoverOracle(this.kernel, report)

@@ -1,9 +1,8 @@
-import { HMM_DMIRROR_PROT_WRITE } from '@mmu-notifier/driver-selftest'
 import { HUGE_PAGE_SIZE, MADV_FREE, MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE, PAGE_SIZE, specialKind } from '@mmu-notifier/mm'
 import { expectEqual, ExpectationError, expectSnapshot } from './expectation.ts'
 import { bytesOf, part, words, type Buffer, type Fixture } from './fixture.ts'
 import type { HmmTest } from './hmm-test.ts'
-import { isReachable, localBits } from './protections.ts'
+import { isReachable, ownPage } from './protections.ts'
 
 const HUGE = HUGE_PAGE_SIZE / PAGE_SIZE
 const ZEROS = new Uint8Array(HUGE_PAGE_SIZE)
@@ -38,12 +37,13 @@ export const HUGE_TESTS: readonly HmmTest[] = [
     /** Pages that the process has no use for move as well: as they were, or as zeros. */
     async run(t) {
       const buffer = await filled(t)
-      await t.migrate(buffer)
-      await t.mm.madvise(buffer.address, HUGE_PAGE_SIZE, MADV_FREE)
+      const free = (): Promise<void> => t.mm.madvise(buffer.address, HUGE_PAGE_SIZE, MADV_FREE)
+      await free()
       await t.write(buffer)
       await t.migrate(buffer)
       await t.expectCpu('what was written after it was freed', buffer)
-      await t.mm.madvise(buffer.address, HUGE_PAGE_SIZE, MADV_FREE)
+      await t.mirror.migrateToSystem(buffer.address, buffer.pages)
+      await free()
       const moved = await t.mirror.migrateToDevice(buffer.address, buffer.pages)
       for (let n = 0; n < HUGE; n++) expectFreed(n, bytesOf(moved, n, 1))
     },
@@ -53,7 +53,7 @@ export const HUGE_TESTS: readonly HmmTest[] = [
     async run(t) {
       const buffer = await filled(t)
       await t.migrate(buffer)
-      expectSnapshot(await t.mirror.snapshot(buffer.address, HUGE), new Array<number>(HUGE).fill(localBits(t) | HMM_DMIRROR_PROT_WRITE))
+      expectSnapshot(await t.mirror.snapshot(buffer.address, HUGE), new Array<number>(HUGE).fill(ownPage(t)))
       for (let n = 0; n < HUGE; n++) expectEqual(`page ${n} is present`, isPresent(t, buffer.address + n * PAGE_SIZE), isReachable(t))
       await t.expectCpu('the buffer', buffer)
       expectEqual('the first page is present after the touch', isPresent(t, buffer.address), true)

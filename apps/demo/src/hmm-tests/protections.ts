@@ -1,22 +1,24 @@
-import { HMM_DMIRROR_PROT_DEV_PRIVATE_LOCAL, HMM_DMIRROR_PROT_NONE } from '@mmu-notifier/driver-selftest'
+import {
+  HMM_DMIRROR_PROT_DEV_COHERENT_LOCAL, HMM_DMIRROR_PROT_DEV_COHERENT_REMOTE, HMM_DMIRROR_PROT_DEV_PRIVATE_LOCAL, HMM_DMIRROR_PROT_NONE, HMM_DMIRROR_PROT_WRITE,
+} from '@mmu-notifier/driver-selftest'
 import type { Fixture } from './fixture.ts'
 
-/** What a snapshot has besides the rights of a page in the device's own memory. */
-export function localBits(_: Fixture): number {
-  return HMM_DMIRROR_PROT_DEV_PRIVATE_LOCAL
-}
-
-/** What a snapshot says of a writable page in the memory of the other device. */
-export function otherDevice(_: Fixture): number {
-  return HMM_DMIRROR_PROT_NONE
-}
-
-/** What a snapshot has besides the rights of a page that somebody has pinned for a moment. */
-export function pinnedBits(_: Fixture): number {
-  return 0
-}
-
 /** The CPU can reach pages in the memory of the device. */
-export function isReachable(_: Fixture): boolean {
-  return false
+export function isReachable({ options }: Fixture): boolean {
+  return options.device === 'coherent'
+}
+
+/** What a snapshot says of a writable page in the device's own memory. */
+export function ownPage(t: Fixture): number {
+  return HMM_DMIRROR_PROT_WRITE | (isReachable(t) ? HMM_DMIRROR_PROT_DEV_COHERENT_LOCAL : HMM_DMIRROR_PROT_DEV_PRIVATE_LOCAL)
+}
+
+/** What a snapshot says of one in the memory of the other device: of what only that one can reach, nothing. */
+export function othersPage(t: Fixture): number {
+  return isReachable(t) ? HMM_DMIRROR_PROT_WRITE | HMM_DMIRROR_PROT_DEV_COHERENT_REMOTE : HMM_DMIRROR_PROT_NONE
+}
+
+/** What a snapshot says of a page that was in the device's memory when somebody pinned it for a moment. */
+export function pinnedPage(t: Fixture): number {
+  return isReachable(t) ? ownPage(t) : HMM_DMIRROR_PROT_WRITE
 }

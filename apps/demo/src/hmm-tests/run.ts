@@ -1,5 +1,6 @@
 import type { DmirrorForm } from '@mmu-notifier/driver-selftest'
-import { Fixture, type DeviceKind } from './fixture.ts'
+import type { DeviceMemoryKind } from '@mmu-notifier/mm'
+import { Fixture } from './fixture.ts'
 import type { HmmTest } from './hmm-test.ts'
 import { ExpectationError } from './expectation.ts'
 
@@ -7,12 +8,12 @@ import { ExpectationError } from './expectation.ts'
 export interface Run {
   readonly test: HmmTest
   readonly form: DmirrorForm
-  readonly device: DeviceKind
+  readonly device: DeviceMemoryKind
 }
 
 export interface Outcome {
   readonly form: DmirrorForm
-  readonly device: DeviceKind
+  readonly device: DeviceMemoryKind
   /** As the kernel prints it: `hmm.hmm_device_private.anon_read`. */
   readonly name: string
   readonly result: 'pass' | 'fail' | 'skip'

@@ -3,7 +3,7 @@ import { PAGE_SIZE, type PinOptions } from '@mmu-notifier/mm'
 import { expectSnapshot } from './expectation.ts'
 import { PAGES, words } from './fixture.ts'
 import type { HmmTest } from './hmm-test.ts'
-import { pinnedBits } from './protections.ts'
+import { pinnedPage } from './protections.ts'
 
 /** How the four pages are pinned; gup_test does the second by the lockless walk, which this model has not: that is the first again. */
 const PINS: readonly PinOptions[] = [{}, {}, { longterm: true }, { longterm: true }]
@@ -22,7 +22,7 @@ export const SHARED_USE: readonly HmmTest[] = [
         const pinned = await t.mm.pinUserPages(address, address + PAGE_SIZE, options)
         await pinned.unpin()
       }
-      const bits = PINS.map(({ longterm }) => (longterm ? 0 : pinnedBits(t)) | HMM_DMIRROR_PROT_WRITE)
+      const bits = PINS.map(({ longterm }) => (longterm ? HMM_DMIRROR_PROT_WRITE : pinnedPage(t)))
       expectSnapshot(await t.mirror.snapshot(buffer.address, buffer.pages), bits)
       await t.expectCpu('the buffer', buffer)
     },

@@ -3,7 +3,7 @@ import { PAGE_SIZE, PROT_NONE, PROT_READ } from '@mmu-notifier/mm'
 import { expectSnapshot } from './expectation.ts'
 import { bytesOf, PAGES, part, words } from './fixture.ts'
 import type { HmmTest } from './hmm-test.ts'
-import { localBits, otherDevice } from './protections.ts'
+import { othersPage, ownPage } from './protections.ts'
 
 export const SNAPSHOT: HmmTest = {
   name: 'snapshot',
@@ -24,8 +24,8 @@ export const SNAPSHOT: HmmTest = {
       HMM_DMIRROR_PROT_ZERO | HMM_DMIRROR_PROT_READ,
       HMM_DMIRROR_PROT_READ,
       HMM_DMIRROR_PROT_WRITE,
-      localBits(t) | HMM_DMIRROR_PROT_WRITE,
-      otherDevice(t),
+      ownPage(t),
+      othersPage(t),
     ])
     expectSnapshot(await t.other.snapshot(buffer.address + PAGE_SIZE * 4, 1), [HMM_DMIRROR_PROT_WRITE])
   },
