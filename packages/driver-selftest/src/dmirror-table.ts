@@ -33,6 +33,8 @@ export class DmirrorTable {
   readonly #table = new PageTable()
   /** Of the last look at a range. */
   #entries = new Int32Array(0)
+  /** By frame the entries that map it: kept from the first time that somebody asks. */
+  #uses: Map<number, number> | undefined
 
   /** Bytes. */
   get byteLength(): number {
@@ -55,11 +57,15 @@ export class DmirrorTable {
   /** @param unbacked the frame is one of a device's memory, as `rangeFault` returned it */
   store(address: number, frame: number, rights: 'read' | 'write' | 'atomic', unbacked = false): void {
     const bits = rights === 'read' ? VALID : rights === 'write' ? VALID | WRITE : VALID | ATOMIC
-    this.#table.set(address, (frame << FRAME_SHIFT) | bits | (unbacked ? UNBACKED : 0))
+    const old = this.#table.set(address, (frame << FRAME_SHIFT) | bits | (unbacked ? UNBACKED : 0))
+    if (!this.#uses) return
+    if (old !== 0) this.#count(old >> FRAME_SHIFT, -1)
+    this.#count(frame, 1)
   }
 
   erase(address: number): void {
-    this.#table.clear(address)
+    const old = this.#table.clear(address)
+    if (this.#uses && old !== 0) this.#count(old >> FRAME_SHIFT, -1)
   }
 
   /** Erases the pages of `start .. end`, `end` included: one too many, as Linux does. */
@@ -71,7 +77,17 @@ export class DmirrorTable {
   erasePages(start: number, end: number): void {
     const from = Math.floor(start / PAGE_SIZE) * PAGE_SIZE
     const to = this.#end(end)
-    if (from < to) this.#table.clearRange(from, to)
+    if (from >= to) return
+    this.#table.clearRange(from, to, this.#uses && ((_, entry) => { this.#count(entry >> FRAME_SHIFT, -1) }))
+  }
+
+  /** Whether an entry maps the frame. */
+  maps(frame: number): boolean {
+    if (!this.#uses) {
+      this.#uses = new Map()
+      this.#table.forEachInRange(0, this.#table.limit, (_, entry) => { this.#count(entry >> FRAME_SHIFT, 1) })
+    }
+    return (this.#uses.get(frame) ?? 0) > 0
   }
 
   /** Each entry from `start` on, below `end`: what it maps, and what the device may do with it. */
@@ -91,6 +107,10 @@ export class DmirrorTable {
 
   isAtomic(address: number): boolean {
     return (this.#table.get(address) & ATOMIC) !== 0
+  }
+
+  #count(frame: number, by: number): void {
+    this.#uses?.set(frame, (this.#uses.get(frame) ?? 0) + by)
   }
 
   #end(end: number): number {

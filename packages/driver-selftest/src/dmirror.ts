@@ -78,6 +78,11 @@ export class Dmirror implements WatchedTable {
     this.#parts.table.forEachInRange(start, end, (page, frame, entry) => { visit(page, frame, entry === 'w' ? 'write' : entry === 'a' ? 'exclusive' : 'read') })
   }
 
+  /** Whether an entry of the table maps the frame. For looking. */
+  maps(frame: number): boolean {
+    return this.#parts.table.maps(frame)
+  }
+
   /** True for what the kernel's form leaves alone: its own migrations. For oracles. */
   ignores(range: InvalidateRange): boolean {
     return this.device.form === 'kernel' && range.event === 'migrate' && range.owner === this.device

@@ -17,6 +17,8 @@ export interface WatchedTable {
   readonly mm: Mm
   /** Each entry in `[start, end)`: the page, its frame, and what the device may do with it; `exclusive`: it has the page for itself. */
   forEachInRange(start: number, end: number, visit: (page: number, frame: number, rights: 'read' | 'write' | 'exclusive') => void): void
+  /** Whether an entry maps the frame: asked for each frame that is freed. */
+  maps(frame: number): boolean
   /** True for an invalidation at whose end its entries need not be right yet. */
   ignores?(range: InvalidateRange): boolean
 }
@@ -105,6 +107,7 @@ export class StaleOracle {
   #frameFreed(frame: number): void {
     this.#checked++
     for (const table of this.#tables) {
+      if (!table.maps(frame)) continue
       table.forEachInRange(0, Infinity, (page, mapped) => { if (mapped === frame) this.#freedTooEarly(page, 'in the page table', table.name, frame) })
     }
     if ((this.#uses[frame] ?? 0) === 0) return

@@ -1,10 +1,11 @@
 import { hex } from '@mmu-notifier/core'
-import { HUGE_PAGE_SIZE, PAGE_SIZE, VM_ACCESS, VM_EXEC, VM_WRITE } from './constants.ts'
+import { HUGE_PAGE_SIZE, PAGE_SIZE, VM_ACCESS, VM_EXEC, VM_HUGETLB, VM_WRITE } from './constants.ts'
 import { AccessFault } from './errno.ts'
 import { faultDevicePrivate, faultExclusive, waitForMigration } from './fault-special.ts'
 import type { VmFile } from './file.ts'
 import { ZERO_FRAME } from './frames.ts'
 import { mapHuge, mayMapHuge, reuseHuge } from './huge-page.ts'
+import { copyHugetlb, faultHugetlb } from './hugetlb.ts'
 import type { MmStruct } from './mm-struct.ts'
 import type { PageCache } from './page-cache.ts'
 import { alignDown } from './pages.ts'
@@ -83,7 +84,7 @@ export async function handleFaults(
       goesOn = at
       continue
     }
-    if (outcome === 'copy') await copyOnWrite(mm, area, at, entry)
+    if (outcome === 'copy') await (area.has(VM_HUGETLB) ? copyHugetlb : copyOnWrite)(mm, area, at, entry)
     else await faultSpecial(mm, area, at, entry)
     if (!missingOnly) at += PAGE_SIZE
   }
@@ -93,6 +94,7 @@ export async function handleFaults(
 function fault(mm: MmStruct, area: VmArea, address: number, entry: number, write: boolean): Outcome {
   if (entry === 0 && mayMapHuge(mm, area, address)) return mapHuge(mm, area, address, write)
   if (entry === 0) mm.pageTable.makeLeaf(address)
+  if (area.has(VM_HUGETLB) && specialKind(entry) === 0) return faultHugetlb(mm, area, address, entry, write)
   if (entry === 0) return area.file ? faultFile(mm, area, area.file, address, write) : faultAnonymous(mm, area, address, write)
   if (specialKind(entry) !== 0) return 'special'
   if (!write || entry & PTE_WRITE) return 'done' // another task was quicker

@@ -1,4 +1,4 @@
-import { HUGE_PAGE_SIZE, VM_HUGEPAGE, VM_NOHUGEPAGE } from './constants.ts'
+import { HUGE_PAGE_SIZE, VM_HUGEPAGE, VM_HUGETLB, VM_NOHUGEPAGE } from './constants.ts'
 import type { MmStruct } from './mm-struct.ts'
 import { alignDown } from './pages.ts'
 import { frameOf, makePte, PTE_EXCLUSIVE, PTE_HUGE, PTE_PRESENT, PTE_WRITE } from './pte.ts'
@@ -14,7 +14,7 @@ import type { VmArea } from './vma.ts'
  */
 export function mayMapHuge(mm: MmStruct, area: VmArea, address: number): boolean {
   const { transparentHugepage } = mm.memory
-  if (transparentHugepage === 'never' || area.file || area.has(VM_NOHUGEPAGE)) return false
+  if (transparentHugepage === 'never' || area.file || area.has(VM_NOHUGEPAGE | VM_HUGETLB)) return false
   if (transparentHugepage === 'madvise' && !area.has(VM_HUGEPAGE)) return false
   const start = alignDown(address, HUGE_PAGE_SIZE)
   const end = start + HUGE_PAGE_SIZE

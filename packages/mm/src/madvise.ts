@@ -1,6 +1,6 @@
 import { hex } from '@mmu-notifier/core'
 import {
-  MADV_COLD, MADV_COLLAPSE, MADV_DODUMP, MADV_DOFORK, MADV_DONTDUMP, MADV_DONTFORK, MADV_DONTNEED, MADV_DONTNEED_LOCKED, MADV_FREE,
+  HUGE_PAGE_SIZE, MADV_COLD, MADV_COLLAPSE, MADV_DODUMP, MADV_DOFORK, MADV_DONTDUMP, MADV_DONTFORK, MADV_DONTNEED, MADV_DONTNEED_LOCKED, MADV_FREE,
   MADV_HUGEPAGE, MADV_KEEPONFORK, MADV_MERGEABLE, MADV_NOHUGEPAGE, MADV_NORMAL, MADV_PAGEOUT, MADV_POPULATE_READ, MADV_POPULATE_WRITE,
   MADV_RANDOM, MADV_REMOVE, MADV_SEQUENTIAL, MADV_UNMERGEABLE, MADV_WILLNEED, MADV_WIPEONFORK, VM_DONTCOPY, VM_DONTDUMP, VM_HUGEPAGE,
   VM_HUGETLB, VM_LOCKED, VM_MERGEABLE, VM_NOHUGEPAGE, VM_RAND_READ, VM_SEQ_READ, VM_SHARED, VM_WIPEONFORK,
@@ -8,7 +8,7 @@ import {
 import { checkUnsigned, errno } from './errno.ts'
 import type { VmFile } from './file.ts'
 import type { MmStruct } from './mm-struct.ts'
-import { alignUp, isAligned } from './pages.ts'
+import { alignDown, alignUp, isAligned } from './pages.ts'
 import { populateStrictly } from './populate.ts'
 import { splitPartlyCovered } from './split-folio.ts'
 import type { VmArea } from './vma.ts'
@@ -112,7 +112,10 @@ async function adviseFlags(mm: MmStruct, area: VmArea, start: number, end: numbe
 
 async function dontNeed(mm: MmStruct, area: VmArea, start: number, end: number): Promise<void> {
   checkUnlocked(area, 'MADV_DONTNEED')
-  await discard(mm, start, end)
+  if (!area.has(VM_HUGETLB)) return discard(mm, start, end)
+  if (!isAligned(start, HUGE_PAGE_SIZE)) throw errno('EINVAL', `madvise: ${hex(start)} is inside a huge page of MAP_HUGETLB`)
+  const whole = alignDown(end, HUGE_PAGE_SIZE)
+  if (start < whole) await discard(mm, start, whole)
 }
 
 /** Emitted for empty ranges too. Linux: `madvise_dontneed_single_vma()`. */

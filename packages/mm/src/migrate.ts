@@ -1,5 +1,5 @@
 import { hex, type InvalidateRange } from '@mmu-notifier/core'
-import { PAGE_SIZE, VM_WRITE } from './constants.ts'
+import { PAGE_SIZE, VM_HUGETLB, VM_WRITE } from './constants.ts'
 import { devicePrivateEntry, presentEntry } from './entries.ts'
 import { checkUnsigned, errno } from './errno.ts'
 import { ZERO_FRAME } from './frames.ts'
@@ -139,8 +139,8 @@ export async function migrateVma(mm: MmStruct, request: MigrateVmaRequest): Prom
   checkUnsigned('migrateVma', { start, end })
   mm.mmapLock.assertHeld()
   const area = mm.vmas.find(start)
-  if (!isAligned(start) || !isAligned(end) || start >= end || !area || area.end < end) {
-    throw errno('EINVAL', `migrateVma: expected whole pages of one area, got [${hex(start)}, ${hex(end)})`)
+  if (!isAligned(start) || !isAligned(end) || start >= end || !area || area.end < end || area.has(VM_HUGETLB)) {
+    throw errno('EINVAL', `migrateVma: expected whole pages of one area, not of MAP_HUGETLB, got [${hex(start)}, ${hex(end)})`)
   }
   const migration = new Migration(mm.memory, await collect(mm, area, request), request, area)
   await migration.unmap()

@@ -1,5 +1,5 @@
 import { hex } from '@mmu-notifier/core'
-import { HUGE_PAGE_SIZE, MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE, PAGE_SIZE, TASK_SIZE, VM_LOCKED } from './constants.ts'
+import { HUGE_PAGE_SIZE, MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE, PAGE_SIZE, TASK_SIZE, VM_HUGETLB, VM_LOCKED } from './constants.ts'
 import { checkUnsigned, errno } from './errno.ts'
 import type { MmStruct } from './mm-struct.ts'
 import { alignDown, alignUp, isAligned } from './pages.ts'
@@ -88,6 +88,7 @@ async function moveTo(mm: MmStruct, remap: Remap): Promise<number> {
 function sourceArea(mm: MmStruct, { from, oldSize }: Remap): VmArea {
   const area = mm.vmas.find(from)
   if (!area) throw errno('EFAULT', `mremap: nothing is mapped at ${hex(from)}`)
+  if (area.has(VM_HUGETLB)) throw errno('EINVAL', 'mremap: memory of MAP_HUGETLB is not moved')
   if (oldSize === 0 && !area.shared) throw errno('EINVAL', 'mremap: an old length of 0 duplicates a mapping, which must be shared')
   const end = from + oldSize
   if (end > area.end) throw errno('EFAULT', `mremap: [${hex(from)}, ${hex(end)}) is more than the area that ends at ${hex(area.end)}`)

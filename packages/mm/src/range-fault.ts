@@ -1,5 +1,5 @@
 import { assertNotInCallback, hex, type AddressRange, type IntervalNotifier } from '@mmu-notifier/core'
-import { PAGE_SIZE, VM_READ, VM_WRITE } from './constants.ts'
+import { PAGE_SIZE, VM_HUGETLB, VM_READ, VM_WRITE } from './constants.ts'
 import { checkUnsigned, errno } from './errno.ts'
 import { handleFaults } from './fault.ts'
 import { waitForMigration } from './fault-special.ts'
@@ -17,7 +17,7 @@ export const PFN_VALID = 1
 export const PFN_WRITE = 2
 /** Nothing can be read there, and nothing was asked for. Linux: `HMM_PFN_ERROR`. */
 export const PFN_ERROR = 4
-/** The page is mapped by a huge entry, as all of the 2 MiB around it. Linux: `hmm_pfn_to_map_order()` */
+/** The page is mapped by a huge entry, as all of the 2 MiB around it. Linux: `hmm_pfn_to_map_order()`. */
 export const PFN_HUGE = 8
 /** `entry >> PFN_SHIFT` is the frame. */
 export const PFN_SHIFT = 4
@@ -138,7 +138,13 @@ async function walkArea(mm: MmStruct, walk: Walk, area: VmArea, start: number, e
     }
     if (stop) return { at: stop.at, write: stop.write }
   }
+  if (area.has(VM_HUGETLB)) markHuge(walk.pfns, (start - walk.start) / PAGE_SIZE, (end - walk.start) / PAGE_SIZE)
   return undefined
+}
+
+/** What is present of an area of MAP_HUGETLB is huge. Linux: `hmm_vma_walk_hugetlb_entry()`. */
+export function markHuge(pfns: Int32Array, first: number, last: number): void {
+  for (let i = first; i < last; i++) if (pfns[i] & PFN_VALID) pfns[i] |= PFN_HUGE
 }
 
 /** Where there is no table, one page that is asked for has the whole piece faulted, for write if any of them is. */

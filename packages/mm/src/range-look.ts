@@ -1,9 +1,9 @@
 import { hex } from '@mmu-notifier/core'
-import { PAGE_SIZE, VM_READ } from './constants.ts'
+import { PAGE_SIZE, VM_HUGETLB, VM_READ } from './constants.ts'
 import { checkUnsigned, errno } from './errno.ts'
 import type { MmStruct } from './mm-struct.ts'
 import { isAligned } from './pages.ts'
-import { pfnBits, PFN_ERROR, PFN_SHIFT } from './range-fault.ts'
+import { markHuge, pfnBits, PFN_ERROR, PFN_SHIFT } from './range-fault.ts'
 import { frameOf } from './pte.ts'
 
 /** What a walk of `rangeFault` with access 'snapshot' would find now. Without locks and steps. */
@@ -21,6 +21,7 @@ export function lookRange(mm: MmStruct, start: number, pfns: Int32Array, owner: 
       pfns.fill(PFN_ERROR, (at - start) / PAGE_SIZE, first)
       mm.pageTable.readRange(from, to, pfns, first)
       for (let i = first; i < last; i++) pfns[i] = pfnOf(mm, pfns[i], owner)
+      if (area.has(VM_HUGETLB)) markHuge(pfns, first, last)
     } else pfns.fill(PFN_ERROR, (at - start) / PAGE_SIZE, last)
     at = to
   }

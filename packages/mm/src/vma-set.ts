@@ -1,7 +1,11 @@
+import { hex } from '@mmu-notifier/core'
 import { IntervalTree } from '@mmu-notifier/interval-tree'
 import { UnmappedArea } from './unmapped-area.ts'
 import { AnonVma, bothJoin, cloneAnonVma, joinsAnonVma, linkAnonVma, reusableAnonVma, unlinkAnonVma } from './anon-vma.ts'
+import { HUGE_PAGE_SIZE, VM_HUGETLB } from './constants.ts'
+import { errno } from './errno.ts'
 import type { MmStruct } from './mm-struct.ts'
+import { isAligned } from './pages.ts'
 import type { VmArea } from './vma.ts'
 
 /**
@@ -55,7 +59,7 @@ export class VmaSet {
 
   /**
    * Splits what crosses `start` and `end`, so that the areas returned are those inside `[start, end)`, and cover all of it that is
-   * mapped.
+   * mapped. EINVAL inside a huge page.
    */
   carve(start: number, end: number): VmArea[] {
     this.#splitAt(start)
@@ -141,6 +145,7 @@ export class VmaSet {
   #splitAt(address: number): void {
     const area = this.find(address)
     if (!area || area.start === address) return
+    if (area.has(VM_HUGETLB) && !isAligned(address, HUGE_PAGE_SIZE)) throw errno('EINVAL', `${hex(address)} is inside a huge page of MAP_HUGETLB`)
     const upper = area.slice(address, area.end)
     this.resize(area, area.start, address)
     this.add(upper)

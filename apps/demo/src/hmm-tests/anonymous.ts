@@ -102,4 +102,12 @@ export const ANONYMOUS: readonly HmmTest[] = [
       await t.expectCpu('the buffer', buffer)
     },
   },
+  {
+    name: 'anon_write_hugetlbfs',
+    async run(t) {
+      const buffer = await t.mapHugetlb()
+      await t.deviceWrite(buffer)
+      await t.expectCpu('the buffer', buffer)
+    },
+  },
 ]

@@ -2,7 +2,7 @@ import { checkLeaks, CoverOracle, StaleOracle, type Violation } from '@mmu-notif
 import { DmirrorDevice, type Dmirror, type DmirrorForm } from '@mmu-notifier/driver-selftest'
 import { createKernel, type Kernel } from '@mmu-notifier/kernel'
 import {
-  HUGE_PAGE_SIZE, MADV_HUGEPAGE, MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, MAP_SHARED, PAGE_SIZE, PhysicalMemory, PROT_READ, PROT_WRITE, type DeviceMemoryKind, type Mm,
+  HUGE_PAGE_SIZE, MADV_HUGEPAGE, MAP_ANONYMOUS, MAP_FIXED, MAP_HUGETLB, MAP_PRIVATE, MAP_SHARED, PAGE_SIZE, PhysicalMemory, PROT_READ, PROT_WRITE, type DeviceMemoryKind, type Mm,
   type VmFile,
 } from '@mmu-notifier/mm'
 import { expectBytes, expectEqual, ExpectationError } from './expectation.ts'
@@ -117,6 +117,11 @@ export class Fixture {
     await this.mm.mmap(ALIGNED, pages * PAGE_SIZE, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED)
     await this.mm.madvise(ALIGNED, pages * PAGE_SIZE, MADV_HUGEPAGE)
     return { address: ALIGNED, pages }
+  }
+
+  /** Huge pages of hugetlbfs. */
+  async mapHugetlb(pages: number = HUGE_PAGE_SIZE / PAGE_SIZE): Promise<Buffer> {
+    return { address: await this.mm.mmap(0, pages * PAGE_SIZE, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB), pages }
   }
 
   unmap({ address, pages }: Buffer): Promise<void> {

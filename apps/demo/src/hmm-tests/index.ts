@@ -6,7 +6,7 @@ import type { HmmTest } from './hmm-test.ts'
 import { HUGE_TESTS } from './huge.ts'
 import { MIGRATE, MIGRATE_FAULT, MIGRATE_MIXED, MIGRATE_RELEASE, MULTIPLE } from './migrate.ts'
 import { SHARED_USE } from './shared-use.ts'
-import { DOUBLE_MAP, SNAPSHOT } from './snapshot.ts'
+import { COMPOUND, DOUBLE_MAP, SNAPSHOT } from './snapshot.ts'
 
 /** The kernel's hmm-tests, those of newer kernels than 6.12 at the end, as far as the model goes. */
 export const HMM_TESTS: readonly HmmTest[] = [
@@ -21,6 +21,7 @@ export const HMM_TESTS: readonly HmmTest[] = [
   ...MULTIPLE,
   ...MIXED_MAP,
   SNAPSHOT,
+  COMPOUND,
   DOUBLE_MAP,
   ...EXCLUSIVE,
   ...SHARED_USE,

@@ -1,4 +1,4 @@
-import { HMM_DMIRROR_PROT_ERROR, HMM_DMIRROR_PROT_READ, HMM_DMIRROR_PROT_WRITE, HMM_DMIRROR_PROT_ZERO } from '@mmu-notifier/driver-selftest'
+import { HMM_DMIRROR_PROT_ERROR, HMM_DMIRROR_PROT_PMD, HMM_DMIRROR_PROT_READ, HMM_DMIRROR_PROT_WRITE, HMM_DMIRROR_PROT_ZERO } from '@mmu-notifier/driver-selftest'
 import { PAGE_SIZE, PROT_NONE, PROT_READ } from '@mmu-notifier/mm'
 import { expectSnapshot } from './expectation.ts'
 import { bytesOf, PAGES, part, words } from './fixture.ts'
@@ -28,6 +28,19 @@ export const SNAPSHOT: HmmTest = {
       othersPage(t),
     ])
     expectSnapshot(await t.other.snapshot(buffer.address + PAGE_SIZE * 4, 1), [HMM_DMIRROR_PROT_WRITE])
+  },
+}
+
+export const COMPOUND: HmmTest = {
+  name: 'compound',
+  /** Huge pages of hugetlbfs: a snapshot says so of each of their pages. */
+  async run(t) {
+    const buffer = await t.mapHugetlb()
+    await t.write(buffer)
+    const all = (byte: number): number[] => new Array<number>(buffer.pages).fill(byte)
+    expectSnapshot(await t.mirror.snapshot(buffer.address, buffer.pages), all(HMM_DMIRROR_PROT_PMD | HMM_DMIRROR_PROT_WRITE))
+    await t.protect(buffer, PROT_READ)
+    expectSnapshot(await t.mirror.snapshot(buffer.address, buffer.pages), all(HMM_DMIRROR_PROT_PMD | HMM_DMIRROR_PROT_READ))
   },
 }
 
