@@ -1,5 +1,5 @@
 import type { DmirrorForm } from '@mmu-notifier/driver-selftest'
-import type { DeviceMemoryKind } from '@mmu-notifier/mm'
+import type { DeviceMemoryKind, TransparentHugepage } from '@mmu-notifier/mm'
 import { UsageError } from './errors.ts'
 import type { HmmTest } from './hmm-tests/hmm-test.ts'
 import { HMM_TESTS } from './hmm-tests/index.ts'
@@ -8,20 +8,19 @@ import { tapLine, tapPlan, tapTotals } from './hmm-tests/tap.ts'
 
 export const FORMS: readonly DmirrorForm[] = ['kernel', 'v6']
 export const DEVICES: readonly DeviceMemoryKind[] = ['private', 'coherent']
-/** What the model has. */
-export const THP = ['never'] as const
+export const THP: readonly TransparentHugepage[] = ['always', 'madvise', 'never']
 
 export interface SelftestOptions {
   readonly form: DmirrorForm | 'both'
   readonly device: DeviceMemoryKind | 'both'
-  readonly thp: (typeof THP)[number]
+  readonly thp: TransparentHugepage
   readonly json?: boolean
 }
 
 /** `mmu-notifier selftest`. @returns the exit status: 1 when a test fails */
-export async function selftestCommand(names: readonly string[], { form, device, json = false }: SelftestOptions): Promise<number> {
+export async function selftestCommand(names: readonly string[], { form, device, thp, json = false }: SelftestOptions): Promise<number> {
   const tests = names.length === 0 ? HMM_TESTS : names.map(testOf)
-  const runs = chosen(FORMS, form).flatMap((form) => chosen(DEVICES, device).flatMap((device) => tests.map((test): Run => ({ test, form, device }))))
+  const runs = chosen(FORMS, form).flatMap((form) => chosen(DEVICES, device).flatMap((device) => tests.map((test): Run => ({ test, form, device, thp }))))
   const outcomes: Outcome[] = []
   if (!json) console.log(tapPlan(runs.length))
   for (const [i, run] of runs.entries()) {

@@ -1,3 +1,6 @@
+import { readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { gunzipSync } from 'node:zlib'
 import { DmirrorDevice } from '@mmu-notifier/driver-selftest'
 import { afterEach, expect, test, vi } from 'vitest'
 import { HMM_TESTS } from '../src/hmm-tests/index.ts'
@@ -18,9 +21,29 @@ async function cli(...args: string[]): Promise<{ readonly status: number; readon
 const cases = FORMS.flatMap((form) => DEVICES.flatMap((device) => HMM_TESTS.map((test) => ({ test, form, device, name: test.name }))))
 
 test.each(cases)('$form, $device: $name', async ({ test: hmmTest, form, device }) => {
-  const { result, reason, expected, found } = await runTest({ test: hmmTest, form, device })
+  const { result, reason, expected, found } = await runTest({ test: hmmTest, form, device, thp: 'never' })
   expect({ result, reason, expected, found }).toMatchObject({ result: hmmTest.skip === undefined ? 'pass' : 'skip' })
 }, 30_000)
+
+/** What the kernel's own hmm-tests printed. */
+const KERNEL = resolve(import.meta.dirname, '../../../fixtures/kernel-reference/hmm-tests')
+
+test.each([
+  ['hmm-tests-thp-never', 'never', 29],
+  ['hmm-tests-thp-madvise', 'madvise', 29],
+  ['hmm-tests-thp-always', 'always', 29],
+  ['hmm-tests-coherent-thp-always', 'always', 58],
+] as const)('the form of the kernel passes and fails what it did: %s', async (file, thp, count) => {
+  const text = gunzipSync(readFileSync(join(KERNEL, `${file}.tap.gz`))).toString()
+  const lines = [...text.matchAll(/^(ok|not ok) \d+ (hmm2?\.hmm2?_device_(private|coherent)\.(\w+))$/gm)] // without those that it skipped
+  expect(lines).toHaveLength(count)
+  for (const [, result, name, device, short] of lines) {
+    const hmmTest = HMM_TESTS.find((other) => other.name === short)
+    if (!hmmTest) throw new Error(`there is no ${name}`)
+    const outcome = await runTest({ test: hmmTest, form: 'kernel', device: device as 'private' | 'coherent', thp })
+    expect([outcome.name, outcome.result, outcome.found]).toEqual([name, result === 'ok' ? 'pass' : 'fail', result === 'ok' ? undefined : expect.stringMatching(/^EBUSY/)])
+  }
+}, 60_000)
 
 test('TAP, with a sum for each form', async () => {
   const { status, out } = await cli('snapshot', 'exclusive_cow', 'userfaultfd_read', '--form', 'v6', '--device', 'private')

@@ -3,7 +3,7 @@ import { DmirrorDevice, type Dmirror, type DmirrorForm } from '@mmu-notifier/dri
 import { createKernel, type Kernel } from '@mmu-notifier/kernel'
 import {
   HUGE_PAGE_SIZE, MADV_HUGEPAGE, MAP_ANONYMOUS, MAP_FIXED, MAP_HUGETLB, MAP_PRIVATE, MAP_SHARED, PAGE_SIZE, PhysicalMemory, PROT_READ, PROT_WRITE, type DeviceMemoryKind, type Mm,
-  type VmFile,
+  type TransparentHugepage, type VmFile,
 } from '@mmu-notifier/mm'
 import { expectBytes, expectEqual, ExpectationError } from './expectation.ts'
 
@@ -11,6 +11,7 @@ export interface FixtureOptions {
   readonly form: DmirrorForm
   readonly device: DeviceMemoryKind
   readonly devices: 1 | 2
+  readonly thp: TransparentHugepage
   /** Tasks are switched at random, by this seed. */
   readonly seed?: number
 }
@@ -60,10 +61,10 @@ export class Fixture {
   }
 
   private constructor(options: FixtureOptions) {
-    const { form, device: kind, devices, seed } = options
+    const { form, device: kind, devices, thp, seed } = options
     this.options = options
     this.kernel = createKernel(seed === undefined ? {} : { preemption: { seed, probability: 0.1 } })
-    this.memory = new PhysicalMemory(this.kernel)
+    this.memory = new PhysicalMemory(this.kernel, { transparentHugepage: thp })
     this.mm = this.memory.createMm('process')
     this.#processes.push(this.mm)
     const first = kind === 'private' ? 0 : 2

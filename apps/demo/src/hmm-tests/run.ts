@@ -1,14 +1,15 @@
 import type { DmirrorForm } from '@mmu-notifier/driver-selftest'
-import type { DeviceMemoryKind } from '@mmu-notifier/mm'
+import type { DeviceMemoryKind, TransparentHugepage } from '@mmu-notifier/mm'
 import { Fixture } from './fixture.ts'
 import type { HmmTest } from './hmm-test.ts'
 import { ExpectationError } from './expectation.ts'
 
-/** One test on one form of the driver and one kind of device. */
+/** One test on one form of the driver, one kind of device and one kind of machine. */
 export interface Run {
   readonly test: HmmTest
   readonly form: DmirrorForm
   readonly device: DeviceMemoryKind
+  readonly thp: TransparentHugepage
 }
 
 export interface Outcome {
@@ -29,12 +30,12 @@ export interface Outcome {
 const SEED = 1
 
 /** Runs a test on a machine of its own. */
-export async function runTest({ test, form, device }: Run): Promise<Outcome> {
+export async function runTest({ test, form, device, thp }: Run): Promise<Outcome> {
   const devices = test.devices ?? 1
   const group = devices === 2 ? 'hmm2' : 'hmm'
   const outcome = { form, device, name: `${group}.${group}_device_${device}.${test.name}`, notes: [] as readonly string[] }
   if (test.skip !== undefined) return { ...outcome, result: 'skip', reason: test.skip }
-  const fixture = await Fixture.start({ form, device, devices, ...(test.races && { seed: SEED }) })
+  const fixture = await Fixture.start({ form, device, devices, thp, ...(test.races && { seed: SEED }) })
   try {
     await test.run(fixture)
     await fixture.end()
