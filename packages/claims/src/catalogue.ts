@@ -3,6 +3,8 @@ import { b01 } from './claims/b01.ts'
 import { b02 } from './claims/b02.ts'
 import { b03 } from './claims/b03.ts'
 import { b04 } from './claims/b04.ts'
+import { b05 } from './claims/b05.ts'
+import { b07 } from './claims/b07.ts'
 import { b08 } from './claims/b08.ts'
 import { b23 } from './claims/b23.ts'
 import { b30 } from './claims/b30.ts'
@@ -56,6 +58,7 @@ import { c36 } from './claims/c36.ts'
 import { c37 } from './claims/c37.ts'
 import { c38 } from './claims/c38.ts'
 import { c39 } from './claims/c39.ts'
+import { c40 } from './claims/c40.ts'
 import { c41 } from './claims/c41.ts'
 import { main1 } from './claims/main-1.ts'
 import { v01 } from './claims/v01.ts'
@@ -76,9 +79,9 @@ import { wrap } from './claims/wrap.ts'
 
 /** Every claim, in the order of the specification: the thread's, the bugs of its posted versions, what the model found, the field's. */
 export const CLAIMS: readonly Claim[] = [
-  c01, c02, c03, c04, c05, c06, c08, c09, c10, c11, c12, c13, c14, c15, c16, c16d, c17, c18, c19, c20, c21, c22, c23, c24, c25, c26,
-  c27, c28, c29, c30, c31, c32, c33, c34, c35, c36, c37, c38, c39, c41, wrap, v01, v02, v03, v04, v05, v06, v07, v08, v09, v13, v14,
-  v15, v16, v17, main1, b01, b02, b03, b04, b08, b23, b30, b32, b33, b34, b38, b40, b41, b42, b43, b44, b45, b46,
+  c01, c02, c03, c04, c05, c06, c08, c09, c10, c11, c12, c13, c14, c15, c16, c16d, c17, c18, c19, c20, c21, c22, c23, c24, c25, c26, c27,
+  c28, c29, c30, c31, c32, c33, c34, c35, c36, c37, c38, c39, c40, c41, wrap, v01, v02, v03, v04, v05, v06, v07, v08, v09, v13, v14, v15,
+  v16, v17, main1, b01, b02, b03, b04, b05, b07, b08, b23, b30, b32, b33, b34, b38, b40, b41, b42, b43, b44, b45, b46,
 ]
 
 /** By id, in whatever case. */

@@ -2,9 +2,11 @@ import type { Exploration, Scenario } from '@mmu-notifier/explore'
 
 /**
  * What finds a wrong variant, by the names of the specification. `HANG`: somebody sleeps and nothing can wake him, in a cycle of waits or not. `MISS`: the device maps what no
- * interval covers. `QUIESCENT`: at rest the sequence is odd, or something is deferred. `EXACTLY_ONCE`: release was called twice.
+ * interval covers. `QUIESCENT`: at rest the sequence is odd, or something is deferred. `EXACTLY_ONCE`: release was called twice. `DATA`: what a page holds is lost, or
+ * is somebody else's. `REFUSED`: an access or a request that has to succeed fails, or is done by half.
  */
-export type Oracle = 'STALE' | 'MISS' | 'UAF' | 'CORRUPT' | 'DEADLOCK' | 'HANG' | 'LOCKDEP' | 'LEAK' | 'QUIESCENT' | 'EXACTLY_ONCE' | 'REFCOUNT' | 'WARN' | 'RACE' | 'INVARIANT'
+export type Oracle =
+  'STALE' | 'MISS' | 'UAF' | 'CORRUPT' | 'DEADLOCK' | 'HANG' | 'LOCKDEP' | 'LEAK' | 'QUIESCENT' | 'EXACTLY_ONCE' | 'REFCOUNT' | 'WARN' | 'RACE' | 'INVARIANT' | 'DATA' | 'REFUSED'
 
 /** The codes of failures that an oracle accepts, where it has not one of its own name. */
 const CODES: Partial<Record<Oracle, readonly string[]>> = {

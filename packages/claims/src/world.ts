@@ -94,11 +94,16 @@ export class World {
   async free(frame: number): Promise<void> {
     if (frame === 0) return
     await this.frame(frame).update(() => {
-      const page = this.device.findIndex((entry) => entry.value === frame)
       this.kernel.note(() => `free frame ${frame}`)
-      if (page >= 0) this.stale(page, frame)
+      this.unused(frame)
       return false
     })
+  }
+
+  /** In the step that frees it: STALE when anybody still reaches the frame. */
+  protected unused(frame: number): void {
+    const page = this.device.findIndex((entry) => entry.value === frame)
+    if (page >= 0) this.stale('the device', page, frame)
   }
 
   /** Reads an entry of the CPU page table, as rangeFault does. */
@@ -114,7 +119,7 @@ export class World {
   async program(page: number, frame: number): Promise<void> {
     await this.deviceEntry(page).update(() => {
       this.kernel.note(() => `device: page ${page} -> frame ${frame}`)
-      if (frame !== 0 && !this.frame(frame).value) this.stale(page, frame)
+      if (frame !== 0 && !this.frame(frame).value) this.stale('the device', page, frame)
       return frame
     })
   }
@@ -155,12 +160,13 @@ export class World {
     return at(this.frames, frame)
   }
 
-  private stale(page: number, frame: number): never {
-    throw new MmuNotifierError('STALE', `STALE  the device maps page ${page} to frame ${frame}, which is free`)
+  protected stale(who: string, page: number, frame: number): never {
+    throw new MmuNotifierError('STALE', `STALE  ${who} maps page ${page} to frame ${frame}, which is free`)
   }
 }
 
-function at<T>(list: readonly T[], index: number): T {
+/** An element that has to be there. */
+export function at<T>(list: readonly T[], index: number): T {
   const found = list[index]
   if (found === undefined) throw new RangeError(`there is no ${index} among ${list.length}`)
   return found
