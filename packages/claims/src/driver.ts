@@ -54,12 +54,17 @@ export class Driver<W extends World = World> {
   /** One turn of it: where the device is left to ask again, which another task, or an execution that starts it later, stands for. @returns false when it has to */
   async attempt(notifier: IntervalNotifier, page: number): Promise<boolean> {
     const seq = await notifier.readBegin()
-    const frame = await this.world.read(page)
+    const frame = await this.read(page)
     await this.lock.lock()
     const retry = await notifier.readRetry(seq)
     if (!retry && frame !== 0) await this.map(page, frame)
     await this.lock.unlock()
     return !retry
+  }
+
+  /** What the CPU page table has for a page. Linux: `hmm_range_fault()`. */
+  protected read(page: number): Promise<number> {
+    return this.world.read(page)
   }
 
   /** Programs the device, under the user lock. */

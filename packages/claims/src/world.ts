@@ -109,7 +109,7 @@ export class World {
   /** Reads an entry of the CPU page table, as rangeFault does. */
   async read(page: number): Promise<number> {
     const frame = await this.entry(page).read()
-    this.kernel.note(() => `read page ${page}: ${frame === 0 ? 'nothing' : `frame ${frame}`}`)
+    this.kernel.note(() => `read page ${page}: ${this.nameOf(frame)}`)
     return frame
   }
 
@@ -118,8 +118,8 @@ export class World {
   /** Writes an entry of the device page table. STALE when the frame is free. */
   async program(page: number, frame: number): Promise<void> {
     await this.deviceEntry(page).update(() => {
-      this.kernel.note(() => `device: page ${page} -> frame ${frame}`)
-      if (frame !== 0 && !this.frame(frame).value) this.stale('the device', page, frame)
+      this.kernel.note(() => `device: page ${page} -> ${this.nameOf(frame)}`)
+      if (frame !== 0 && this.isFree(frame)) this.stale('the device', page, frame)
       return frame
     })
   }
@@ -160,8 +160,17 @@ export class World {
     return at(this.frames, frame)
   }
 
+  /** What an entry names, for a person. */
+  protected nameOf(frame: number): string {
+    return frame === 0 ? 'nothing' : `frame ${frame}`
+  }
+
+  protected isFree(frame: number): boolean {
+    return !this.frame(frame).value
+  }
+
   protected stale(who: string, page: number, frame: number): never {
-    throw new MmuNotifierError('STALE', `STALE  ${who} maps page ${page} to frame ${frame}, which is free`)
+    throw new MmuNotifierError('STALE', `STALE  ${who} maps page ${page} to ${this.nameOf(frame)}, which is free`)
   }
 }
 

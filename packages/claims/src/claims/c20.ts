@@ -57,7 +57,7 @@ const allocating = (driver: (world: World) => Driver): Scenario<Stage> =>
   )
 
 /** Programs the device under a second lock, which others hold too. */
-class TwoLocks extends Driver {
+export class TwoLocks extends Driver {
   readonly memory: Pressure = new Pressure(this.world)
   /** Inside of the user lock; no callback takes it. */
   readonly vmm: Mutex = this.world.kernel.mutex('vmm.lock')
@@ -74,7 +74,7 @@ class TwoLocks extends Driver {
 }
 
 /** Allocates under the second lock. */
-class GrowUnderLock extends TwoLocks {
+export class GrowUnderLock extends TwoLocks {
   override async grow(): Promise<void> {
     await this.vmm.with(async () => { await this.memory.alloc('GFP_KERNEL') })
   }
