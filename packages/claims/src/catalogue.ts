@@ -7,7 +7,12 @@ import { b05 } from './claims/b05.ts'
 import { b07 } from './claims/b07.ts'
 import { b08 } from './claims/b08.ts'
 import { b09 } from './claims/b09.ts'
+import { b10 } from './claims/b10.ts'
 import { b11 } from './claims/b11.ts'
+import { b12 } from './claims/b12.ts'
+import { b13 } from './claims/b13.ts'
+import { b14 } from './claims/b14.ts'
+import { b16 } from './claims/b16.ts'
 import { b17 } from './claims/b17.ts'
 import { b18 } from './claims/b18.ts'
 import { b19 } from './claims/b19.ts'
@@ -87,8 +92,8 @@ import { wrap } from './claims/wrap.ts'
 export const CLAIMS: readonly Claim[] = [
   c01, c02, c03, c04, c05, c06, c08, c09, c10, c11, c12, c13, c14, c15, c16, c16d, c17, c18, c19, c20, c20b, c21, c22, c23, c24, c25, c26,
   c27, c28, c29, c30, c31, c32, c33, c34, c35, c36, c37, c38, c39, c40, c41, wrap, v01, v02, v03, v04, v05, v06, v07, v08, v09, v13, v14,
-  v15, v16, v17, main1, b01, b02, b03, b04, b05, b07, b08, b09, b11, b17, b18, b19, b23, b30, b32, b33, b34, b38, b40, b41, b42, b43, b44,
-  b45, b46,
+  v15, v16, v17, main1, b01, b02, b03, b04, b05, b07, b08, b09, b10, b11, b12, b13, b14, b16, b17, b18, b19, b23, b30, b32, b33, b34, b38,
+  b40, b41, b42, b43, b44, b45, b46,
 ]
 
 /** By id, in whatever case. */

@@ -162,8 +162,9 @@ export class DeviceWorld extends World {
     return this.ptl.section(() => {
       const entry = this.entry(page)
       const held = entry.value
-      entry.value = to(held)
-      this.kernel.note(() => `CPU: page ${page} -> ${this.nameOf(entry.value)}`)
+      const now = to(held)
+      entry.value = now
+      this.kernel.note(() => `CPU: page ${page} -> ${this.nameOf(now)}`)
       return held
     })
   }

@@ -26,6 +26,11 @@ export class TlbWorld extends World {
     return frame
   }
 
+  /** To a device what is not present is nothing, too. */
+  override async read(page: number): Promise<number> {
+    return Math.max(0, await super.read(page))
+  }
+
   /** What hardware finds in the page table: entries that are not present are negative, and a fault. */
   protected walk(page: number): number {
     return Math.max(0, this.entry(page).value)

@@ -6,7 +6,7 @@ import { worldStage, type WorldStage } from '../world-stage.ts'
 
 /** Its pages are copied by an engine of the device, which may be reset. The page in RAM that they go to had another owner. */
 class CopyWorld extends DeviceWorld {
-  readonly ram: Cell<'ours' | 'zeros' | 'of another process'> = this.kernel.cell('RAM page', 'of another process')
+  readonly ram: Cell<'its data' | 'zeros' | 'of another process'> = this.kernel.cell('RAM page', 'of another process')
   readonly engine: WorkQueue = this.kernel.workQueue('copy engine')
   readonly dead: Cell<boolean> = this.kernel.cell('engine dead', false)
 
@@ -17,7 +17,7 @@ class CopyWorld extends DeviceWorld {
     await this.engine.queue(async () => {
       done = !(await this.dead.read())
       this.kernel.note(() => (done ? 'copies' : 'was reset: drops the copy'))
-      if (done) await this.ram.write('ours')
+      if (done) await this.ram.write('its data')
       await fence.complete()
     })
     await fence.wait()
@@ -33,8 +33,9 @@ class CopyWorld extends DeviceWorld {
   async load(): Promise<void> {
     if (!(await this.touch(0))) return
     await this.entry(0).update((entry) => {
-      this.kernel.note(() => (entry === 0 ? 'CPU: page 0 is nothing' : `CPU: loads data ${this.ram.value}`))
-      if (entry !== 0 && this.ram.value === 'of another process') throw new MmuNotifierError('DATA', 'DATA  the CPU reads data of another process')
+      const data = entry === 0 ? 'nothing' : this.ram.value
+      this.kernel.note(() => `CPU: loads ${data}`)
+      if (data === 'of another process') throw new MmuNotifierError('DATA', 'DATA  the CPU reads data of another process')
       return entry
     })
   }
