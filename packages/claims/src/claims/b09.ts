@@ -62,7 +62,7 @@ export const b09: Claim = {
   title: 'A device that faults on a page in the memory of another one gets it, by way of RAM',
   source: 'mm/hmm: fault non-owner device private entries',
   says: `An entry that names a page of device memory is present for the device that owns the memory, and for nobody else. For the CPU that is a fault which brings the page back, and so it is for another device: the range fault has the page brought back and reads the entry again. The callback of the
-first device runs meanwhile, in the middle of the second one's fault, and its own number changes too if its interval is hit; so it holds no lock there.
+first device runs meanwhile, in the middle of the second one's fault, and its own number changes too if its interval is hit; so the fault holds no lock while it waits for that.
 
 If such an entry is an error instead, a program fails or not by where its page happens to be: if the CPU came first, there is nothing to be seen.`,
   variants: [

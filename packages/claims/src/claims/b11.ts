@@ -39,7 +39,8 @@ export const b11: Claim = {
   title: 'A CPU fault on a page of device memory takes a reference to it under the page-table lock, before the driver is called',
   source: 'mm/memory.c: fix race when faulting a device private page',
   says: `The entry is all that keeps the page: it has its reference. Who has read an entry and given the page-table lock back has a number; the page may be unmapped, or moved by somebody else, and with the last page of its memory the driver goes, whose function is to be called. So the fault
-makes sure under that lock that the entry is still there, and takes a reference of its own. It also tries the folio lock there, since whoever moves the page holds it; when it is taken there is nothing to do but to wait, and to look at the entry again.`,
+makes sure under that lock that the entry is still there, and takes a reference of its own. It also tries the folio lock there, since whoever moves the page holds it; when it is taken there is nothing to do but to wait, and to look at the entry again.
+Without that lock two faults, each with its reference, keep each other from moving the page: that is time, and not shown here, where a page moves in one step.`,
   variants: [
     variant('right', 'folio lock and reference are taken under the page-table lock', 'pass', faulting(DeviceWorld)),
     variant('a', 'the driver is called without', 'UAF', faulting(NoReference)),
