@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import {
-  frameOf, isHuge, MADV_COLD, MADV_DONTNEED, MADV_FREE, MREMAP_FIXED, MREMAP_MAYMOVE, PROT_READ, PTE_DEVICE_EXCLUSIVE, PTE_DEVICE_PRIVATE,
-  specialKind, ZERO_FRAME, type Mm,
+  frameOf, isHuge, MADV_COLD, MADV_DONTNEED, MADV_FREE, MAP_LOCKED, MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE, PROT_NONE, PROT_READ,
+  PTE_DEVICE_EXCLUSIVE, PTE_DEVICE_PRIVATE, specialKind, ZERO_FRAME, type Mm,
 } from '../src/index.ts'
 import { TestDevice } from './device-pages.ts'
-import { anon, checkFrames, machine, page, pages, peek, poke, recordEvents } from './helpers.ts'
+import { anon, checkFrames, machine, outcome, page, pages, peek, poke, recordEvents, RW } from './helpers.ts'
 
 const kind = (mm: Mm, n: number): number => specialKind(mm.pageTable.get(page(n)))
 const frame = (mm: Mm, n: number): number => frameOf(mm.pageTable.get(page(n)))
@@ -87,6 +87,33 @@ describe('migration splits the page itself', () => {
     expect(mm.memory.frames.isCompound(frame(mm, 5))).toBe(true)
   })
 
+  test('not even the last of them', async () => {
+    const mm = await written()
+    await mm.madvise(page(0), pages(5), MADV_DONTNEED)
+    await mm.madvise(page(6), pages(506), MADV_DONTNEED)
+    expect([await new TestDevice(mm.memory).take(mm, 5, 1), checkFrames(mm)]).toEqual([[false], 513])
+  })
+
+  test('leaves another huge page alone that is where the page was', async () => {
+    const mm = await written(1024)
+    await mm.mremap(page(0), pages(512), pages(512), MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, page(2048))
+    await poke(mm, 9, 2)
+    const events = await recordEvents(mm)
+    expect(await new TestDevice(mm.memory).take(mm, 2050, 1)).toEqual([true])
+    expect(events()).toBe('migrate 2050-2051, clear 0-512, clear 0-512, clear 2048-2560, clear 2048-2560')
+    expect([huge(mm, 9), await peek(mm, 9), await peek(mm, 2053), checkFrames(mm)]).toEqual([true, 2, 1, 1 + 512 + 5])
+  })
+
+  test('zeros are what the area allows; they stay pages where it is locked into memory', async () => {
+    const mm = await written(1024)
+    const device = new TestDevice(mm.memory)
+    await mm.mprotect(page(0), pages(512), PROT_NONE)
+    expect([await device.take(mm, 5, 1), await outcome(peek(mm, 6)), frame(mm, 6)]).toEqual([[true], 'EFAULT', ZERO_FRAME])
+    await anon(mm, 512, 512, RW, MAP_LOCKED)
+    const head = frame(mm, 512)
+    expect([await device.take(mm, 600, 1), frame(mm, 601), checkFrames(mm)]).toEqual([[true], head + 89, 1 + 5 + 512])
+  })
+
   test('a split finds what has been moved away from the rest', async () => {
     const mm = await written(1024)
     const child = await mm.fork('child')
@@ -142,6 +169,20 @@ describe('exclusive access', () => {
     expect(await take(mm, 0, 1)).toEqual([true])
     await peek(mm, 5)
     expect([await take(mm, 0, 1), kind(mm, 0), kind(mm, 5)]).toEqual([[false], PTE_DEVICE_EXCLUSIVE, 0])
+  })
+
+  test('a page behind the head is not had, and nobody is told', async () => {
+    const mm = await written()
+    await mm.madvise(page(9), pages(1), MADV_DONTNEED)
+    const events = await recordEvents(mm)
+    expect([await take(mm, 1, 1), events(), kind(mm, 1)]).toEqual([[false], '', 0])
+  })
+
+  test('is announced as long as the page, even where an area begins within it', async () => {
+    const mm = await written(1024)
+    await mm.mprotect(page(100), pages(924), PROT_READ)
+    const events = await recordEvents(mm)
+    expect([await take(mm, 0, 1), events()]).toEqual([[true], 'exclusive 0-100, exclusive 100-612'])
   })
 
   test('a read-only area is left alone', async () => {

@@ -171,11 +171,32 @@ describe('fork', () => {
     const child = await mm.fork('child')
     await mm.exit()
     const events = await recordEvents(child)
+    const belongs = child.memory.frames.reverse(frame(child, 5))
     await poke(child, 5, 2)
     expect([events(), huge(child, 5), writable(child, 0), checkFrames(child)]).toEqual(['', true, true, 513])
+    expect(child.memory.frames.reverse(frame(child, 5))).not.toBe(belongs)
     const grandchild = await child.fork('grandchild') // the page is the child's own now
     await poke(child, 5, 3)
     expect([await peek(grandchild, 5), checkFrames(child, grandchild)]).toEqual([2, 514])
+  })
+
+  test('of the last page of a huge one is over by a copy: the huge page can go then', async () => {
+    const mm = await written(hugeMm())
+    await mm.madvise(page(0), pages(5), MADV_DONTNEED)
+    await mm.madvise(page(6), pages(506), MADV_DONTNEED)
+    await (await mm.fork('child')).exit()
+    const events = await recordEvents(mm)
+    await poke(mm, 5, 2)
+    expect([events(), checkFrames(mm)]).toEqual(['clear 5-6', 2])
+  })
+
+  test('of an empty table is one: the child maps small pages there as well', async () => {
+    const mm = await written(hugeMm())
+    await mm.madvise(page(0), pages(5), MADV_DONTNEED)
+    await mm.madvise(page(5), pages(507), MADV_DONTNEED)
+    const child = await mm.fork('child')
+    await poke(child, 1, 1)
+    expect(checkFrames(mm, child)).toBe(2)
   })
 
   test('of the huge zero page copies its entry too', async () => {
