@@ -3,6 +3,7 @@ import type { AreaTree } from './area-tree.ts'
 import { HUGE_PAGE_FRAMES, PAGE_SIZE } from './constants.ts'
 import type { DevicePages } from './device-pages.ts'
 import { errno } from './errno.ts'
+import { FrameBytes } from './frame-bytes.ts'
 import { MAX_FRAMES } from './pte.ts'
 
 /** The page of zeros that read faults on private anonymous memory map. Always there, not counted, never written. Linux: `ZERO_PAGE()`. */
@@ -30,11 +31,6 @@ const BYTES_A_FRAME = 4 + 4 + 1 + 8
 /** Of an element of an array of objects. */
 const BYTES_A_POINTER = 8
 
-/** Of 4 KiB each. */
-const MOST_SPARE = 256
-const SMALLEST_SLAB = 4 * PAGE_SIZE
-const LARGEST_SLAB = 64 * PAGE_SIZE
-
 /**
  * The page frames of the machine: who uses each, and its bytes. A frame that was never written costs no 4 KiB. Linux: `struct page`, the
  * buddy allocator.
@@ -52,13 +48,7 @@ export class FrameTable {
   /** The page of the object. A file, and an address, has more than 2^32. */
   #index = new Float64Array(1024)
   readonly #reverse: (ReverseMap | undefined)[] = []
-  /** Bytes of frames that were written. */
-  readonly #data: (Uint8Array | undefined)[] = []
-  /** Bytes of frames that are free now: the next ones to be written take them over. */
-  readonly #spare: Uint8Array[] = []
-  /** Bytes that no frame has had yet, from `#slabAt` on: pages come in slabs, each twice the one before. */
-  #slab = new Uint8Array(0)
-  #slabAt = 0
+  readonly #bytes = new FrameBytes()
   readonly #devices: DevicePages[] = []
   readonly #free: number[] = []
   /** Heads of huge pages that are free as a whole. */
@@ -82,7 +72,7 @@ export class FrameTable {
   /** Bytes of the table: what a frame costs without its data. */
   get byteLength(): number {
     const { length } = this.#references
-    return length * BYTES_A_FRAME + (this.#reverse.length + this.#data.length + this.#free.length) * BYTES_A_POINTER
+    return length * BYTES_A_FRAME + (this.#reverse.length + this.#bytes.length + this.#free.length) * BYTES_A_POINTER
   }
 
   /** A frame of zeros, with one reference, the caller's. ENOMEM when there is none left. Linux: `alloc_page()`. */
@@ -171,7 +161,7 @@ export class FrameTable {
     const mappings = this.#mappings[frame]
     if (mappings > 0) throw new MmuNotifierError('UAF', `UAF  the last put of frame ${frame}, which ${mappings} page-table entries map`)
     this.#used--
-    this.#drop(frame)
+    this.#bytes.drop(frame)
     this.#reverse[frame] = undefined
     this.#kernel.trace('mm:frame_free', frame)
     if (this.#flags[frame] & DEVICE) this.deviceOf(frame)?.pageFree(frame)
@@ -309,14 +299,14 @@ export class FrameTable {
   read(frame: number, offset: number, length: number): Uint8Array {
     this.#inUse(frame, 'read')
     checkInside(offset, length)
-    return this.#data[frame]?.slice(offset, offset + length) ?? new Uint8Array(length)
+    return this.#bytes.of(frame)?.slice(offset, offset + length) ?? new Uint8Array(length)
   }
 
   /** Copies bytes of the frame, from `offset` on, to fill `out`. */
   readInto(frame: number, offset: number, out: Uint8Array): void {
     this.#inUse(frame, 'read')
     checkInside(offset, out.length)
-    const data = this.#data[frame]
+    const data = this.#bytes.of(frame)
     if (data) out.set(data.subarray(offset, offset + out.length))
     else out.fill(0)
   }
@@ -326,14 +316,13 @@ export class FrameTable {
     this.#inUse(frame, 'write')
     if (frame === ZERO_FRAME || this.isHugeZero(frame)) throw errno('EFAULT', 'write to the zero page, which every address space shares')
     checkInside(offset, bytes.length)
-    const data = this.#data[frame] ?? (this.#data[frame] = this.#blank(bytes.length === PAGE_SIZE))
-    data.set(bytes, offset)
+    this.#bytes.make(frame, bytes.length === PAGE_SIZE).set(bytes, offset)
   }
 
   /** Makes the bytes of `to` those of `from`. Linux: `copy_user_highpage()`. */
   copy(from: number, to: number): void {
     this.#inUse(from, 'copy')
-    const data = this.#data[from]
+    const data = this.#bytes.of(from)
     if (data) this.write(to, 0, data)
     else this.clear(to)
   }
@@ -341,31 +330,13 @@ export class FrameTable {
   /** Makes the frame zeros again. Linux: `clear_page()`. */
   clear(frame: number): void {
     this.#inUse(frame, 'clear')
-    this.#drop(frame)
+    this.#bytes.drop(frame)
   }
 
   /** Whether all bytes are zero. */
   isZero(frame: number): boolean {
     this.#inUse(frame, 'read')
-    return this.#data[frame]?.every((byte) => byte === 0) ?? true
-  }
-
-  /** Bytes for a frame: zeros, unless all of them will be written. */
-  #blank(overwritten: boolean): Uint8Array {
-    const spare = this.#spare.pop()
-    if (spare) return overwritten ? spare : spare.fill(0)
-    if (this.#slabAt === this.#slab.length) {
-      this.#slab = new Uint8Array(Math.min(2 * this.#slab.length, LARGEST_SLAB) || SMALLEST_SLAB)
-      this.#slabAt = 0
-    }
-    return this.#slab.subarray(this.#slabAt, (this.#slabAt += PAGE_SIZE))
-  }
-
-  #drop(frame: number): void {
-    const data = this.#data[frame]
-    if (!data) return
-    this.#data[frame] = undefined
-    if (this.#spare.length < MOST_SPARE) this.#spare.push(data)
+    return this.#bytes.of(frame)?.every((byte) => byte === 0) ?? true
   }
 
   #grow(): number {
@@ -413,7 +384,7 @@ export class FrameTable {
     this.#used -= HUGE_PAGE_FRAMES
     this.#flags.fill(0, head, head + HUGE_PAGE_FRAMES)
     for (let frame = head; frame < head + HUGE_PAGE_FRAMES; frame++) {
-      this.#drop(frame)
+      this.#bytes.drop(frame)
       this.#reverse[frame] = undefined
       this.#kernel.trace('mm:frame_free', frame)
     }

@@ -112,6 +112,7 @@ export class PageTable {
 
   /** The huge entry that maps the address, as it was set; 0 for none. Linux: `pmdp_get()`. */
   getHuge(address: number): number {
+    if (this.#hugeEntries === 0) return 0
     this.#check(address)
     return this.#inHuge(Math.floor(address / this.#leafSpan), 0)
   }

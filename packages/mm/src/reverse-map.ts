@@ -58,7 +58,7 @@ export async function eachMapping(
     const announced = event === 'exclusive' ? Math.min(area.end, start + size) : end
     // Not the mmap lock: the page may be mapped where the caller has no business, and in the address space whose lock it holds.
     const goOn = await mm.life.rmapLock.read(async () => {
-      await prepare?.(mm, start)
+      if (prepare) await prepare(mm, start)
       return mm.notifiers.invalidate({ start, end: announced, event, owner }, () => tableLock.section(() => visit(mm, start, end)))
     })
     if (!goOn || frames.folioMappings(head) === 0) return

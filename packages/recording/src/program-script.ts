@@ -5,10 +5,10 @@ import type { Json, Program, ProgramHeader, ProgramLine } from './program.ts'
 /** What a script does not say is as in most recordings. */
 const HEADER: Omit<ProgramHeader, 'name'> = { base: 0x200000000, pages: 128, thp: 'never', files: [{ n: 64, filled: 32 }, { n: 48, filled: 0 }] }
 
-/** One operation a line, `#` begins a comment; `state` asks for the whole state. The window is as large as the operations need. */
+/** One operation a line, `#` begins a comment; `state` asks for the whole state, `thp always` for transparent huge pages. The window is as large as the operations need. */
 export function parseScript(file: string, texts: readonly string[]): Program {
   const lines: ProgramLine[] = []
-  let pages = HEADER.pages
+  let { pages, thp } = HEADER
   texts.forEach((text, i) => {
     const at = { file, line: i + 1 }
     const [op, ...words] = text.replace(/#.*/, '').trim().split(/\s+/)
@@ -17,12 +17,21 @@ export function parseScript(file: string, texts: readonly string[]): Program {
       lines.push({ line: at.line, kind: 'state', state: {} })
       return
     }
+    if (op === 'thp') {
+      thp = parseThp(at, words)
+      return
+    }
     const operation = checkOperation(at, parseArguments(at, op, words), false)
     lines.push({ line: at.line, kind: 'operation', operation })
     pages = Math.max(pages, reach(operation))
   })
   checkChild(file, lines)
-  return { file, header: { ...HEADER, name: file, pages: Math.min(2 ** Math.ceil(Math.log2(pages)), MOST_PAGES) }, lines, recorded: false }
+  return { file, header: { ...HEADER, thp, name: file, pages: Math.min(2 ** Math.ceil(Math.log2(pages)), MOST_PAGES) }, lines, recorded: false }
+}
+
+function parseThp(at: Location, [setting = 'none']: readonly string[]): ProgramHeader['thp'] {
+  if (setting === 'always' || setting === 'never') return setting
+  throw new RecordingError(at, 'thp', 'always or never', quote(setting))
 }
 
 function parseArguments(at: Location, op: string, words: readonly string[]): Readonly<Record<string, Json>> {

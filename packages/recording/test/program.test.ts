@@ -55,6 +55,14 @@ test('what the CPU does, and what comes of it', async () => {
   expect(gone).toMatchObject({ done: 1, data: [[0, 9, 0, 0]] })
 })
 
+test('a script may ask for transparent huge pages', async () => {
+  const [, written] = await runScript('thp always\nmmap page=0 n=512\ncpuw page=3 n=1 val=5')
+  expect(written).toMatchObject({ ev: [['F', 3, 597]], pm: [[0, 512, 'X']] })
+  const [, small] = await runScript('mmap page=0 n=512\ncpuw page=3 n=1 val=5')
+  expect(small).toMatchObject({ pm: [[3, 4, 'X']] })
+  await expect(runScript('thp often')).rejects.toThrow('thp: expected always or never, found "often"')
+})
+
 test('the window is as large as a script needs', async () => {
   const [, state] = await runScript('mmap page=1000 n=100\nstate')
   expect(state?.['maps']).toEqual([[1000, 1100, 'rw-p', 0, 'anon']])
