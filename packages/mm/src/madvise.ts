@@ -11,6 +11,7 @@ import type { MmStruct } from './mm-struct.ts'
 import { alignDown, alignUp, isAligned } from './pages.ts'
 import { populateStrictly } from './populate.ts'
 import { splitPartlyCovered } from './split-folio.ts'
+import { splitHugeAround } from './split-huge.ts'
 import type { VmArea } from './vma.ts'
 
 interface FlagChange {
@@ -104,7 +105,8 @@ async function adviseFlags(mm: MmStruct, area: VmArea, start: number, end: numbe
   if (set === VM_MERGEABLE && area.has(VM_SHARED | VM_HUGETLB)) return
   const flags = (area.flags & ~clear) | set
   if (area.flags === flags) return
-  for (const part of await mm.carve(start, end)) {
+  if (mm.mayMapHuge) await splitHugeAround(mm, start, end)
+  for (const part of mm.vmas.carve(start, end)) {
     part.flags = flags
     mm.vmas.merge(part)
   }

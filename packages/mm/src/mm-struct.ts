@@ -11,7 +11,7 @@ import type { Mm } from './mm.ts'
 import type { FileMapper } from './page-cache.ts'
 import { PageTable, X86_64_LEVELS } from './page-table.ts'
 import { frameOf, NEXT_FRAME } from './pte.ts'
-import { splitHugeAt, splitHugeEntry } from './split-huge.ts'
+import { splitHugeAround, splitHugeEntry } from './split-huge.ts'
 import type { VmArea } from './vma.ts'
 import { VmaSet } from './vma-set.ts'
 
@@ -54,6 +54,11 @@ export class MmStruct implements FileMapper {
     this.notifiers = this.life.notifiers
     this.startBrk = HEAP_START
     this.brk = HEAP_START
+  }
+
+  /** Whether private anonymous memory may be mapped by huge pages. */
+  get mayMapHuge(): boolean {
+    return this.memory.transparentHugepage !== 'never'
   }
 
   /** Runs a system call under the mmap lock. ESRCH when the address space has ended. */
@@ -109,23 +114,12 @@ export class MmStruct implements FileMapper {
   }
 
   /**
-   * Splits the areas that cross `start` and `end`, and before that huge pages that do. @returns the areas inside. Under the mmap lock for
-   * write. Linux: `vma_adjust_trans_huge()`, `__split_vma()`
-   */
-  async carve(start: number, end: number): Promise<VmArea[]> {
-    if (this.memory.transparentHugepage !== 'never') {
-      await splitHugeAt(this, start, 0)
-      await splitHugeAt(this, end, start)
-    }
-    return this.vmas.carve(start, end)
-  }
-
-  /**
    * Unmaps `[start, end)`, holes included: one event 'unmap' for all of it if there is any area. Under the mmap lock for write. Linux:
    * `do_munmap()`.
    */
   async unmap(start: number, end: number): Promise<void> {
-    const areas = await this.carve(start, end)
+    if (this.mayMapHuge) await splitHugeAround(this, start, end)
+    const areas = this.vmas.carve(start, end)
     if (areas.length === 0) return
     for (const area of areas) this.remove(area)
     await this.notifiers.invalidate({ start, end, event: 'unmap' }, () => this.zap(start, end))

@@ -4,6 +4,7 @@ import { protectEntry } from './entries.ts'
 import { checkUnsigned, errno } from './errno.ts'
 import type { MmStruct } from './mm-struct.ts'
 import { alignUp, isAligned } from './pages.ts'
+import { splitHugeAround } from './split-huge.ts'
 import type { VmArea } from './vma.ts'
 
 /** The height of the tables that mprotect looks for before it notifies: a PMD table, 1 GiB. */
@@ -42,7 +43,8 @@ function startOfStack(mm: MmStruct, address: number, end: number): number {
  * first PMD table: what no table describes, no device can have read. Linux: `mprotect_fixup()`, `change_pud_range()`.
  */
 async function protectArea(mm: MmStruct, start: number, end: number, flags: number): Promise<void> {
-  const [area] = await mm.carve(start, end)
+  if (mm.mayMapHuge) await splitHugeAround(mm, start, end)
+  const [area] = mm.vmas.carve(start, end)
   account(area, flags)
   area.flags = flags
   const { shared } = mm.vmas.merge(area)

@@ -74,7 +74,7 @@ function remap(frames: FrameTable, head: number, { area, start, end }: FolioArea
  * `madvise_cold_or_pageout_pte_range()`.
  */
 export async function splitPartlyCovered(mm: MmStruct, start: number, end: number): Promise<void> {
-  if (mm.memory.transparentHugepage === 'never') return
+  if (!mm.mayMapHuge) return
   for (let at = start; at < end; ) {
     const part = await mm.tableLock.section(() => nextPart(mm, at, end))
     if (!part) return

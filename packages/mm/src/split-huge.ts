@@ -42,11 +42,16 @@ function splitInPlace({ pageTable, frames }: MmStruct, start: number, entry: num
 }
 
 /**
- * An area is about to be split at `address`: so is the huge page that may be there. The event comes wherever the area has room for one, if
- * only the table is there.
- * @param low where the area is split already. Linux: `split_huge_pmd_if_needed()`
+ * The areas that cross `start` and `end` are about to be split there: so are the huge pages that may be. The event comes wherever an area
+ * has room for one, if only the table is there. Under the mmap lock for write. Linux: `vma_adjust_trans_huge()`
  */
-export async function splitHugeAt(mm: MmStruct, address: number, low: number): Promise<void> {
+export async function splitHugeAround(mm: MmStruct, start: number, end: number): Promise<void> {
+  await splitHugeAt(mm, start, 0)
+  await splitHugeAt(mm, end, start)
+}
+
+/** @param low where the area is split already. Linux: `split_huge_pmd_if_needed()` */
+async function splitHugeAt(mm: MmStruct, address: number, low: number): Promise<void> {
   if (isAligned(address, HUGE_PAGE_SIZE)) return
   const area = mm.vmas.find(address)
   const start = alignDown(address, HUGE_PAGE_SIZE)

@@ -1,9 +1,8 @@
 import { createKernel, isMmuNotifierError } from '@mmu-notifier/kernel'
 import type { IntervalNotifierOps, InvalidateRange } from '@mmu-notifier/core'
-import { expect } from 'vitest'
 import {
-  frameOf, isHuge, MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, MAP_SHARED, PAGE_SIZE, PhysicalMemory, PROT_EXEC, PROT_READ, PROT_WRITE,
-  PTE_DEVICE_EXCLUSIVE, PTE_MIGRATION, specialKind, VM_GROWSDOWN, ZERO_FRAME, type Mm, type PhysicalMemoryOptions, type Vma, type VmFile,
+  MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, MAP_SHARED, PAGE_SIZE, PhysicalMemory, PROT_EXEC, PROT_READ, PROT_WRITE, VM_GROWSDOWN, type Mm,
+  type PhysicalMemoryOptions, type Vma, type VmFile,
 } from '../src/index.ts'
 
 export const RW = PROT_READ | PROT_WRITE
@@ -128,34 +127,4 @@ export function pick<T>(draw: (n: number) => number, list: readonly T[]): T {
   const found = list[draw(list.length)]
   if (found === undefined) throw new RangeError('nothing to pick from')
   return found
-}
-
-/**
- * Counts again, from the page tables of all address spaces of a machine without files, how often each frame is mapped and referenced, and compares that with what the frames
- * say. Nothing is under way. @returns the frames in use
- */
-export function checkFrames(...mms: Mm[]): number {
-  const mappings = new Map<number, number>()
-  const references = new Map<number, number>()
-  const count = (counts: Map<number, number>, frame: number): void => { counts.set(frame, (counts.get(frame) ?? 0) + 1) }
-  const [{ memory }] = mms as [Mm, ...Mm[]]
-  const { frames } = memory
-  for (const { pageTable, vmas } of mms.map((mm) => ({ pageTable: mm.pageTable, vmas: [...mm.vmas()] }))) {
-    for (const { start, end } of vmas) {
-      for (let at = start; at < end; at += PAGE_SIZE) {
-        const entry = pageTable.get(at)
-        const frame = frameOf(entry)
-        if (entry === 0 || frame === ZERO_FRAME || frames.isHugeZero(frame)) continue
-        const kind = specialKind(entry)
-        if (kind === PTE_MIGRATION) throw new Error(`a migration entry is left at ${at.toString(16)}`)
-        if (kind !== PTE_DEVICE_EXCLUSIVE) count(mappings, frame)
-        if (!isHuge(entry) || frame === frames.head(frame)) count(references, frames.head(frame))
-      }
-    }
-  }
-  for (const [frame, expected] of mappings) expect(frames.mappings(frame), `mappings of frame ${frame}`).toBe(expected)
-  for (const [head, expected] of references) expect(frames.references(head), `references to frame ${head}`).toBe(expected)
-  const used = [...references.keys()].reduce((sum, head) => sum + (frames.isCompound(head) ? 512 : 1), 1)
-  expect(frames.used, 'frames in use').toBe(used)
-  return used
 }

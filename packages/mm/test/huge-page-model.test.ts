@@ -3,8 +3,9 @@ import {
   MADV_COLD, MADV_DONTNEED, MADV_FREE, MADV_HUGEPAGE, MADV_NOHUGEPAGE, MADV_POPULATE_READ, MADV_POPULATE_WRITE, MREMAP_DONTUNMAP, MREMAP_FIXED,
   MREMAP_MAYMOVE, type Mm, type PhysicalMemory,
 } from '../src/index.ts'
+import { checkFrames } from './check-frames.ts'
 import { TestDevice } from './device-pages.ts'
-import { anon, checkFrames, machine, maps, outcome, page, pages, peek, pick, poke, random } from './helpers.ts'
+import { anon, machine, maps, outcome, page, pages, peek, pick, poke, random } from './helpers.ts'
 
 const SEEDS = Number(process.env['MM_SEEDS'] ?? 8)
 const BLOCK = 512

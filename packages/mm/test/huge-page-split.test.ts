@@ -3,8 +3,9 @@ import {
   frameOf, isHuge, MADV_COLD, MADV_DONTNEED, MADV_FREE, MAP_LOCKED, MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE, PROT_NONE, PROT_READ,
   PTE_DEVICE_EXCLUSIVE, PTE_DEVICE_PRIVATE, specialKind, ZERO_FRAME, type Mm,
 } from '../src/index.ts'
+import { checkFrames } from './check-frames.ts'
 import { TestDevice } from './device-pages.ts'
-import { anon, checkFrames, machine, outcome, page, pages, peek, poke, recordEvents, RW } from './helpers.ts'
+import { anon, machine, outcome, page, pages, peek, poke, recordEvents, RW } from './helpers.ts'
 
 const kind = (mm: Mm, n: number): number => specialKind(mm.pageTable.get(page(n)))
 const frame = (mm: Mm, n: number): number => frameOf(mm.pageTable.get(page(n)))

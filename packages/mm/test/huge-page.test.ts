@@ -3,7 +3,8 @@ import {
   frameOf, isHuge, MADV_COLD, MADV_DONTNEED, MADV_FREE, MADV_HUGEPAGE, MADV_NOHUGEPAGE, MADV_POPULATE_WRITE, MAP_ANONYMOUS, MAP_PRIVATE,
   MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE, PROT_NONE, PROT_READ, PTE_PRESENT, PTE_WRITE, ZERO_FRAME, type Mm, type TransparentHugepage,
 } from '../src/index.ts'
-import { anon, checkFrames, machine, mapFile, outcome, page, pages, peek, poke, recordEvents, RW } from './helpers.ts'
+import { checkFrames } from './check-frames.ts'
+import { anon, machine, mapFile, outcome, page, pages, peek, poke, recordEvents, RW } from './helpers.ts'
 
 const MOVE_TO = MREMAP_MAYMOVE | MREMAP_FIXED
 
