@@ -25,6 +25,13 @@ export default defineConfig({
         ...(name === 'claims' && { plugins: [exploreCompile()] }),
       })),
       {
+        // Explored by the thousand: whole machines, so compiled.
+        extends: true as const,
+        root: resolve(import.meta.dirname, 'apps/demo'),
+        plugins: [exploreCompile()],
+        test: { name: 'demo-explored', include: ['test/**/*.explore.ts'] },
+      },
+      {
         // The checker's other engine: the same tests, with everything compiled but the checker itself.
         extends: true as const,
         root: resolve(import.meta.dirname, 'packages/explore'),

@@ -13,11 +13,14 @@ type Step = (notifier: IntervalNotifier, start: number, end: number) => Promise<
  * `lib/test_hmm.c` of the series, which was not merged.
  */
 export async function openV6Form({ device, mm, lock, table }: Parts): Promise<Form> {
+  /** Callbacks for the doings of others: what is not the device's own exclusive access. Under the user lock. */
+  let changes = 0
+
   const ops: IntervalNotifierOps = {
     async invalidate(notifier, range, seq) {
       if (!(await lock.lockFor(range))) return false
-      // Its own exclusive access takes rights from others only: who made it goes on by the sequence that it has, or would begin anew for ever.
-      if (range.event !== 'exclusive' || range.owner !== device) await notifier.setSeq(seq)
+      await notifier.setSeq(seq)
+      if (range.event !== 'exclusive' || range.owner !== device) changes++
       const { start, last } = range.within(notifier)
       table.erasePages(start, last + 1)
       await lock.unlock()
@@ -50,7 +53,7 @@ export async function openV6Form({ device, mm, lock, table }: Parts): Promise<Fo
         const address = at + i * PAGE_SIZE
         const writable = (pfns[i] & PFN_WRITE) !== 0
         if (access === 'write' && !writable) readOnly.push(address)
-        else if (!table.isAtomic(address)) table.store(address, pfns[i] >> PFN_SHIFT, writable ? 'write' : 'read')
+        else table.store(address, pfns[i] >> PFN_SHIFT, writable ? 'write' : 'read')
       }
     }
     const done = await mirrorRange(mm, notifier, lock, { start, end, access, owner: device }, async (pages) => { store(start, pages.pfns) })
@@ -72,18 +75,17 @@ export async function openV6Form({ device, mm, lock, table }: Parts): Promise<Fo
     })
 
   /**
-   * The pages are made writable by a read section's rangeFault, so that taking them is told nobody but by the device's own event, and the section is still good when they are
-   * stored. The pages stay locked until then, so no access of the CPU ends it either.
+   * A read section makes the pages writable, so that nothing but the device's own event comes of taking them. That event ends the section, as any: what has to hold from its
+   * end to the moment when the pages are stored is that no other came. They stay locked until then, so no access of the CPU ends it either.
    */
   const takeExclusive: Step = async (notifier, start, end) => {
     const wanted = (end - start) / PAGE_SIZE
-    while (!notifier.dying) {
-      const seq = await notifier.readBegin()
-      if ((await mm.rangeFault({ notifier, seq, start, end, access: 'write' })) === 'busy') continue
+    let before = 0
+    while (await mirrorRange(mm, notifier, lock, { start, end, access: 'write' }, async () => { before = changes })) {
       const stored = await mm.mmapRead(async () => {
         const pages = await mm.makeDeviceExclusive(start, end, device)
         try {
-          return await lock.with(async () => ((await notifier.readRetry(seq)) ? undefined : storeExclusive(table, start, end, pages)))
+          return await lock.with(async () => (changes === before ? storeExclusive(table, start, end, pages) : undefined))
         } finally {
           await pages.release()
         }

@@ -9,48 +9,47 @@ export interface CoveredTable extends WatchedTable {
 }
 
 /**
- * The COVER oracle: each entry of a device lies in a live interval of its driver, or nobody would tell of changes. It looks when intervals have left or may
- * have, and when a reader is through, if the tree is not frozen: while it is, intervals come and go by the end of the period.
+ * The COVER oracle: each entry of a device lies in a live interval of its driver, or nobody would tell of changes. It looks when the tree has thawed and what was deferred is
+ * applied, and at the end. What no interval covers nobody erases, so it is still there then.
  */
 export class CoverOracle {
   readonly #report: Report
   readonly #tables = new Set<CoveredTable>()
-  readonly #off: (() => void)[]
+  readonly #off: () => void
 
   /** Listens from now on. @param report default: throws */
   constructor(kernel: Kernel, report: Report = throwViolation) {
     this.#report = report
-    const checkAll = (): void => { this.check() }
-    this.#off = [
-      kernel.on('mmu_notifier:apply', checkAll),
-      kernel.on('mmu_notifier:put', checkAll),
-      kernel.on('mmu_notifier:removed', checkAll),
-    ]
+    this.#off = kernel.on('mmu_notifier:apply', () => { this.check() })
   }
 
   watch(table: CoveredTable): void {
     this.#tables.add(table)
   }
 
+  /** Looks once more, and no longer. */
   unwatch(table: CoveredTable): void {
+    this.#check(table)
     this.#tables.delete(table)
   }
 
-  /** Looks now. */
+  /** Looks now: where nothing races with it. */
   check(): void {
-    for (const table of this.#tables) {
-      const { notifiers } = table.mm
-      if (notifiers.seq % 2 !== 0) continue
-      const intervals = notifiers.intervals(table.ops)
-      table.forEachInRange(0, Infinity, (page) => {
-        if (intervals.some(({ start, last }) => start <= page && page <= last)) return
-        this.#report({ oracle: 'COVER', page, message: `COVER  page ${hex(page)} is in the page table of ${table.name}, and no interval of its driver covers it` })
-      })
-    }
+    for (const table of this.#tables) this.#check(table)
+  }
+
+  #check(table: CoveredTable): void {
+    const { notifiers } = table.mm
+    if (notifiers.seq % 2 !== 0) return
+    const intervals = notifiers.intervals(table.ops)
+    table.forEachInRange(0, Infinity, (page) => {
+      if (intervals.some(({ start, last }) => start <= page && page <= last)) return
+      this.#report({ oracle: 'COVER', page, message: `COVER  page ${hex(page)} is in the page table of ${table.name}, and no interval of its driver covers it` })
+    })
   }
 
   /** Stops listening. */
   close(): void {
-    for (const off of this.#off) off()
+    this.#off()
   }
 }

@@ -5,6 +5,7 @@ import type { MmStruct } from './mm-struct.ts'
  */
 export async function exitMmap(mm: MmStruct): Promise<void> {
   await mm.locked('write', async () => {
+    mm.ended = true
     if (mm.vmas.size === 0) return
     const areas = [...mm.vmas]
     await mm.notifiers.invalidate({ start: 0, end: Number.MAX_SAFE_INTEGER, event: 'unmap' }, () => mm.zap(0, mm.pageTable.limit))

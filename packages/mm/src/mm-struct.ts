@@ -41,6 +41,8 @@ export class MmStruct implements FileMapper {
   startBrk: number
   /** Where it ends; not page aligned. */
   brk: number
+  /** Everything is torn down. Under the mmap lock. */
+  ended = false
   /** Files of areas that went, to be looked at when the system call is through. */
   readonly #unmappedFiles = new Set<VmFile>()
 
@@ -64,7 +66,7 @@ export class MmStruct implements FileMapper {
   /** Runs a system call under the mmap lock. ESRCH when the address space has ended. */
   syscall<T>(call: string, mode: 'read' | 'write', body: () => Promise<T>): Promise<T> {
     return this.locked(mode, () => {
-      if (this.life.users.value === 0) throw errno('ESRCH', `${call}: the address space ${this.mm.name} has ended`)
+      if (this.ended) throw errno('ESRCH', `${call}: the address space ${this.mm.name} has ended`)
       return body()
     })
   }

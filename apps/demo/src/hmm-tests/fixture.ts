@@ -96,9 +96,9 @@ export class Fixture {
   }
 
   async close(mirror: Dmirror): Promise<void> {
+    this.#cover.unwatch(mirror)
     await mirror.close()
     this.#stale.unwatchTable(mirror)
-    this.#cover.unwatch(mirror)
   }
 
   /** A child that ends with the test, unless it has ended before. */
