@@ -13,6 +13,8 @@ export interface Machine {
   readonly kernel: Kernel
   readonly mm: Mm
   readonly mirrors: readonly Dmirror[]
+  /** Those that a step has closed. */
+  readonly closed: Set<Dmirror>
   /** Of the pages at the start. */
   readonly pages: number
 }
@@ -58,12 +60,24 @@ export const DEVICE_STEPS = {
   exclusive: command('exclusive', async (mirror, address, count, first) => { checkRead(await mirror.exclusive(address, count), first) }),
 }
 
+/** The process closes device `d`; no other command of it may come. */
+export const close = (d: number): Step => ({
+  name: `close ${d}`,
+  async run({ mirrors, closed }) {
+    const mirror = mirrors[d]
+    if (!mirror) throw new RangeError(`no device ${d}`)
+    closed.add(mirror)
+    await mirror.close()
+  },
+})
+
 export const CPU_STEPS = {
   touch: onCpu('touch', (mm, address) => mm.read(address, 1)),
   poke: onCpu('poke', (mm, address, _, first) => mm.write(address, Uint8Array.of(first + 1))),
   unmap: onCpu('unmap', (mm, address, length) => mm.munmap(address, length)),
   protect: onCpu('protect', (mm, address, length) => mm.mprotect(address, length, PROT_READ)),
   discard: onCpu('discard', (mm, address, length) => mm.madvise(address, length, MADV_DONTNEED)),
+  exit: { name: 'exit', run: ({ mm }) => mm.exit() } satisfies Step,
   remap: onCpu('remap', (mm, address, length) => mm.mmap(address, length, RW, FIXED)),
 }
 
@@ -101,7 +115,7 @@ export function scenarioOf({ forms, pages, before = [], tasks, check }: Program)
         cover.watch(mirror)
         mirrors.push(mirror)
       }
-      const machine = { kernel, mm, mirrors, pages, cover }
+      const machine = { kernel, mm, mirrors, closed: new Set<Dmirror>(), pages, cover }
       for (const step of before) await step.run(machine)
       return machine
     },
@@ -111,8 +125,8 @@ export function scenarioOf({ forms, pages, before = [], tasks, check }: Program)
     async check({ cover, ...machine }) {
       cover.check()
       check?.(machine)
-      const { mm, mirrors } = machine
-      for (const mirror of mirrors) await mirror.close()
+      const { mm, mirrors, closed } = machine
+      for (const mirror of mirrors) if (!closed.has(mirror)) await mirror.close()
       if (mm.users > 0) await mm.exit()
       checkLeaks(mm, [])
       const { used } = mm.memory.frames

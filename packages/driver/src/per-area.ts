@@ -1,4 +1,5 @@
 import type { IntervalNotifier, IntervalNotifierOps, InvalidateRange } from '@mmu-notifier/core'
+import { isMmuNotifierError } from '@mmu-notifier/kernel'
 import type { Mm } from '@mmu-notifier/mm'
 
 /*
@@ -35,8 +36,13 @@ export async function cutIntervals(range: InvalidateRange, ops: IntervalNotifier
     const notifier = await range.tree.find(ops, range.start, range.end - 1)
     if (!notifier) return
     const rest = notifier.without(range)
-    if (rest.length === 0) await notifier.removeDeferred()
-    else await range.tree.batch({ remove: [notifier], insert: rest.map((interval) => ({ interval, ops })) })
+    try {
+      if (rest.length === 0) await notifier.removeDeferred()
+      else await range.tree.batch({ remove: [notifier], insert: rest.map((interval) => ({ interval, ops })) })
+    } catch (error) {
+      // The driver is being closed, and has come first: nothing of it is left.
+      if (!isMmuNotifierError(error, 'ENOENT')) throw error
+    }
   }
 }
 
