@@ -15,6 +15,16 @@ function live(protocol: Protocol, start: number, last: number): Entry {
   return e
 }
 
+test('nothing is kept of what has left the tree, and who walks it can tell', () => {
+  const p = new Protocol()
+  const x = live(p, 0, 4095)
+  const y = live(p, 8192, 12287)
+  const version = p.version.value
+  p.removeDeferred(x)
+  expect([x.phase, p.entries.filter((e) => e !== undefined)]).toEqual(['released', [y]])
+  expect(p.version.value).not.toBe(version)
+})
+
 describe('the time lines of the specification', () => {
   test('T1: a collision', () => {
     const p = new Protocol()

@@ -1,6 +1,6 @@
 import { createKernel, isMmuNotifierError, type Kernel } from '@mmu-notifier/kernel'
 import { expect, test } from 'vitest'
-import { NotifiedMm, RULES, type IntervalNotifierOps, type InvalidateRange, type NotifierSubscriptions } from '../src/index.ts'
+import { NotifiedMm, RULES, type IntervalNotifier, type IntervalNotifierOps, type InvalidateRange, type NotifierSubscriptions, type TreeReadLock } from '../src/index.ts'
 
 interface Rig {
   readonly kernel: Kernel
@@ -48,6 +48,9 @@ test('update: callbacks by the old interval until it is applied, find by the new
   await notifiers.invalidate({ start: 30, end: 31, event: 'clear' }, nothing)
   await notifiers.invalidate({ start: 0, end: 1, event: 'clear' }, nothing)
   expect([log, x.start, x.last]).toEqual([['a clear [0, 9]', 'a clear [5, 30]'], 5, 30])
+  const later = await notifiers.lockTree()
+  expect([await later.find(ops, 0, 4), await later.find(ops, 30, 40)]).toEqual([undefined, x])
+  await later.unlock()
 })
 
 test('update: readBegin waits until it is applied', async () => {
@@ -81,6 +84,22 @@ test('update: of a pending insert in place; to nothing is a removal; of a dying 
   await expect(tree.batch({ remove: [y], update: [{ notifier: y, interval: { start: 0, last: 1 } }] })).rejects.toThrow('twice')
   await tree.unlock()
   expect(log).toEqual(['a released [0, 9]'])
+})
+
+test.each<[string, (tree: TreeReadLock, y: IntervalNotifier) => Promise<unknown>]>([
+  ['removed', (tree, y) => tree.batch({ remove: [y] })],
+  ['updated to nothing', (tree, y) => tree.update(y, { start: 1, last: 0 })],
+])('what a batch inserts, nobody finds, and is %s in the same period is released at once', async (_, undo) => {
+  const { notifiers, log } = rig()
+  const ops = logging(log, 'a')
+  await notifiers.insert({ start: 0, last: 9 }, ops)
+  const tree = await notifiers.lockTree()
+  const [y] = await tree.batch({ insert: [{ interval: { start: 50, last: 59 }, ops }] })
+  if (!y) throw new Error('no notifier')
+  await undo(tree, y)
+  expect([log, notifiers.deferred]).toEqual([['a released [50, 59]'], 0])
+  await tree.unlock()
+  expect([log.length, notifiers.outstanding]).toEqual([1, 1])
 })
 
 test('update then remove in one period: it leaves', async () => {
