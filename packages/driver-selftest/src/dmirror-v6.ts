@@ -45,7 +45,7 @@ export async function openV6Form({ device, mm, lock, table }: Parts): Promise<Fo
     }
   }
 
-  /** The canonical loop. A read-only page in the device's own memory is returned as it is, so a write brings it back to RAM first, as any foreign page. */
+  /** The canonical loop. A read-only page in the device's own memory is returned as it is, so a write brings it back to RAM first, like a foreign page. */
   const mirror = (access: 'read' | 'write'): Step => async (notifier, start, end) => {
     const readOnly: number[] = []
     const store = (at: number, pfns: Int32Array): void => {
@@ -75,7 +75,7 @@ export async function openV6Form({ device, mm, lock, table }: Parts): Promise<Fo
     })
 
   /**
-   * A read section makes the pages writable, so that nothing but the device's own event comes of taking them. That event ends the section, as any: what has to hold from its
+   * A read section makes the pages writable, so that nothing but the device's own event comes of taking them. That event ends the section, like every other: what has to hold from its
    * end to the moment when the pages are stored is that no other came. They stay locked until then, so no access of the CPU ends it either.
    */
   const takeExclusive: Step = async (notifier, start, end) => {

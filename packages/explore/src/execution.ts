@@ -128,7 +128,7 @@ export abstract class Execution extends Population implements Scheduler {
     this.end({ end: 'abandoned', blocked: [] })
   }
 
-  /** An operation starts where it may not, or where there is more to it. @returns what is awaited; undefined when it starts as any other, of the running task */
+  /** An operation starts where it may not, or where there is more to it. @returns what is awaited; undefined when it starts plainly, in the running task */
   #notPlainly(operation: Operation, target: Target, a: unknown, b: unknown): Promise<unknown> | undefined {
     const task = this.running
     if (this.#performing && task?.operation && task.target) {

@@ -85,7 +85,7 @@ export class SiteWitness implements Witness {
 
   awaited(generator: object | undefined): string | undefined {
     if (generator) return siteOfGenerator(generator)
-    for (const promise of this.#promises.reverse()) {
+    for (const promise of this.#promises.toReversed()) {
       const site = promise()
       if (site !== undefined) return site
     }

@@ -10,7 +10,7 @@ export interface DevicePageFault {
 }
 
 /**
- * `private`: the CPU cannot reach it, and faults on a page that has moved there. `coherent`: the CPU maps its pages as any others, over a link that keeps caches coherent. Linux:
+ * `private`: the CPU cannot reach it, and faults on a page that has moved there. `coherent`: the CPU maps its pages like those of RAM, over a link that keeps caches coherent. Linux:
  * MEMORY_DEVICE_PRIVATE, MEMORY_DEVICE_COHERENT.
  */
 export type DeviceMemoryKind = 'private' | 'coherent'

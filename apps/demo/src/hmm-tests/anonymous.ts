@@ -1,9 +1,26 @@
 import { HUGE_PAGE_SIZE, PAGE_SIZE, PROT_NONE, PROT_READ } from '@mmu-notifier/mm'
 import { expectError } from './expectation.ts'
-import { bytesOf, PAGES, part, RW, words } from './fixture.ts'
+import { bytesOf, PAGES, part, RW, words, type Buffer, type Fixture } from './fixture.ts'
 import type { HmmTest } from './hmm-test.ts'
 
 const NEGATIVE = (i: number): number => -i
+
+/** The CPU sees what the device has written. */
+async function writeAndSee(t: Fixture, buffer: Buffer): Promise<void> {
+  await t.deviceWrite(buffer)
+  await t.expectCpu('the buffer', buffer)
+}
+
+/** A child has the pages that the parent wrote, writes to them by a mirror of its own, and ends. */
+async function writeInChild(t: Fixture, buffer: Buffer): Promise<void> {
+  const child = await t.fork()
+  await t.expectCpu("the child's buffer", buffer, words(PAGES), child)
+  const mirror = await t.open(t.device, child)
+  await t.deviceWrite(buffer, words(PAGES, NEGATIVE), { mirror })
+  await t.expectCpu("the child's buffer, which the device has written", buffer, words(PAGES, NEGATIVE), child)
+  await t.close(mirror)
+  await child.exit()
+}
 
 /** The device reads and writes memory of the process. */
 export const ANONYMOUS: readonly HmmTest[] = [
@@ -40,11 +57,7 @@ export const ANONYMOUS: readonly HmmTest[] = [
   },
   {
     name: 'anon_write',
-    async run(t) {
-      const buffer = await t.map()
-      await t.deviceWrite(buffer)
-      await t.expectCpu('the buffer', buffer)
-    },
+    run: async (t) => writeAndSee(t, await t.map()),
   },
   {
     name: 'anon_write_prot',
@@ -67,13 +80,7 @@ export const ANONYMOUS: readonly HmmTest[] = [
         const buffer = huge ? await t.mapHuge(PAGES) : await t.map()
         await t.write(buffer)
         if (migrated) await t.migrate(buffer)
-        const child = await t.fork()
-        await t.expectCpu("the child's buffer", buffer, words(PAGES), child)
-        const mirror = await t.open(t.device, child)
-        await t.deviceWrite(buffer, words(PAGES, NEGATIVE), { mirror })
-        await t.expectCpu("the child's buffer, which the device has written", buffer, words(PAGES, NEGATIVE), child)
-        await t.close(mirror)
-        await child.exit()
+        await writeInChild(t, buffer)
         await t.expectCpu("the parent's buffer", buffer)
         await t.unmap(buffer)
       }
@@ -84,30 +91,16 @@ export const ANONYMOUS: readonly HmmTest[] = [
     async run(t) {
       const buffer = await t.map(PAGES, { shared: true })
       await t.write(buffer)
-      const child = await t.fork()
-      await t.expectCpu("the child's buffer", buffer, words(PAGES), child)
-      const mirror = await t.open(t.device, child)
-      await t.deviceWrite(buffer, words(PAGES, NEGATIVE), { mirror })
-      await t.expectCpu("the child's buffer, which the device has written", buffer, words(PAGES, NEGATIVE), child)
-      await t.close(mirror)
-      await child.exit()
+      await writeInChild(t, buffer)
       await t.expectCpu("the parent's buffer", buffer, words(PAGES, NEGATIVE))
     },
   },
   {
     name: 'anon_write_huge',
-    async run(t) {
-      const buffer = await t.mapHuge(HUGE_PAGE_SIZE / PAGE_SIZE)
-      await t.deviceWrite(buffer)
-      await t.expectCpu('the buffer', buffer)
-    },
+    run: async (t) => writeAndSee(t, await t.mapHuge(HUGE_PAGE_SIZE / PAGE_SIZE)),
   },
   {
     name: 'anon_write_hugetlbfs',
-    async run(t) {
-      const buffer = await t.mapHugetlb()
-      await t.deviceWrite(buffer)
-      await t.expectCpu('the buffer', buffer)
-    },
+    run: async (t) => writeAndSee(t, await t.mapHugetlb()),
   },
 ]

@@ -7,12 +7,18 @@ import type { HmmTest } from './hmm-test.ts'
 /** How often what depends on chance is tried. */
 const TIMES = 10
 
+/** A buffer that the CPU has written, in the memory of the device. */
+async function migrated(t: Fixture): Promise<Buffer> {
+  const buffer = await t.map()
+  await t.write(buffer)
+  await t.migrate(buffer)
+  return buffer
+}
+
 export const MIGRATE: HmmTest = {
   name: 'migrate',
   async run(t) {
-    const buffer = await t.map()
-    await t.write(buffer)
-    await t.migrate(buffer)
+    const buffer = await migrated(t)
     await t.expectCpu('the buffer', buffer)
   },
 }
@@ -21,9 +27,7 @@ export const MIGRATE_FAULT: HmmTest = {
   name: 'migrate_fault',
   /** The CPU gets the first half back by touching it; then all of it moves again. */
   async run(t) {
-    const buffer = await t.map()
-    await t.write(buffer)
-    await t.migrate(buffer)
+    const buffer = await migrated(t)
     await t.expectCpu('the first half', part(buffer, 0, PAGES / 2))
     await t.migrate(buffer)
     await t.expectCpu('the buffer', buffer)
@@ -34,9 +38,7 @@ export const MIGRATE_RELEASE: HmmTest = {
   name: 'migrate_release',
   /** The device gives up its memory: everything in it moves back. */
   async run(t) {
-    const buffer = await t.map()
-    await t.write(buffer)
-    await t.migrate(buffer)
+    const buffer = await migrated(t)
     await t.device.evict()
     expectEqual('pages in use of the device', t.device.used, 0)
     await t.expectCpu('the buffer', buffer)
@@ -74,9 +76,7 @@ export const MULTIPLE: readonly HmmTest[] = [
     name: 'migrate_multiple',
     async run(t) {
       for (let i = 0; i < TIMES; i++) {
-        const buffer = await t.map()
-        await t.write(buffer)
-        await t.migrate(buffer)
+        const buffer = await migrated(t)
         await t.expectCpu('the buffer', buffer)
         await t.unmap(buffer)
       }

@@ -27,16 +27,19 @@ class WakesLast extends Embedded {
   }
 }
 
+/** The driver removes its interval, which may be what holds the address space. */
+async function removeLocked({ world, x }: Stage): Promise<void> {
+  const tree = await world.notifiers.lockTree()
+  await x.removeDeferred()
+  await tree.unlock()
+}
+
 /** The process exits, while a driver removes its interval, which is what holds the address space for it; a visitor with a hold of his own looks for it. */
 function closing(operations: MakeOperations): Scenario<Stage> {
   return stage(
     {
       exit: ({ world }) => world.mm.mmput(),
-      async close({ world, x }) {
-        const tree = await world.notifiers.lockTree()
-        await x.removeDeferred()
-        await tree.unlock()
-      },
+      close: removeLocked,
       async visitor({ world, driver }) {
         const { start, last } = world.pagesOf(0)
         const tree = await world.notifiers.lockTree()
@@ -54,11 +57,9 @@ function counted(held: boolean): Scenario<Stage> {
   return stage(
     {
       exit: ({ world }) => world.mm.mmput(),
-      async close({ world, x }) {
-        const tree = await world.notifiers.lockTree()
-        await x.removeDeferred()
-        await tree.unlock()
-        if (held) await world.mm.mmdrop()
+      async close(stage) {
+        await removeLocked(stage)
+        if (held) await stage.world.mm.mmdrop()
       },
       user: ({ x }) => x.put(),
     },
