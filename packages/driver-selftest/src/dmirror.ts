@@ -18,7 +18,7 @@ export interface ReadResult {
 }
 
 /**
- * One open of the self-test device: a mirror of one address space, with the commands that the kernel's driver has, and its bugs. Linux:
+ * One open of the self-test device: a mirror of one address space, with the commands that the kernel's driver has; its bugs are those of its form. Linux:
  * `struct dmirror` and the ioctls of `lib/test_hmm.c`.
  *
  * Addresses are in bytes and page aligned, counts in pages; EINVAL for others. A command that fails has done a part of its work, as in Linux.

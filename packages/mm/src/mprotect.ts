@@ -3,12 +3,10 @@ import { PROT_GROWSDOWN, PROT_SEM, VM_ACCESS, VM_GROWSDOWN, VM_HUGETLB, VM_NORES
 import { protectEntry } from './entries.ts'
 import { checkUnsigned, errno } from './errno.ts'
 import type { MmStruct } from './mm-struct.ts'
+import { PMD_TABLE } from './page-table.ts'
 import { alignUp, isAligned } from './pages.ts'
 import { splitHugeAround } from './split-huge.ts'
 import type { VmArea } from './vma.ts'
-
-/** The height of the tables that mprotect looks for before it notifies: a PMD table, 1 GiB. */
-const PMD_TABLE = 1
 
 /** Linux: `do_mprotect_pkey()`. */
 export async function mprotect(mm: MmStruct, address: number, length: number, prot: number): Promise<void> {

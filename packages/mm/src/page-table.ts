@@ -4,6 +4,9 @@ import { PAGE_SIZE } from './constants.ts'
 /** Index bits of each level, the root first: x86-64 with five levels (PGD, P4D, PUD, PMD, PTE). */
 export const X86_64_LEVELS: readonly number[] = [9, 9, 9, 9, 9]
 
+/** The height, see {@link PageTable.nextTable}, of the tables that hold leaves and huge entries: x86-64's PMD tables, 1 GiB each. */
+export const PMD_TABLE = 1
+
 const NONE = -1
 const ROOT = 0
 const EMPTY = new Int32Array(0)

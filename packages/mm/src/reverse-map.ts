@@ -90,10 +90,8 @@ export function migrationEntry(entry: number): number {
  * that no entry is missed. Linux: `remove_migration_ptes()`.
  */
 export function removeMigrationEntries(frames: FrameTable, from: number, to: number): void {
-  const index = frames.index(to)
-  for (const area of frames.reverse(to)?.areas.overlapping(index, index) ?? []) {
+  for (const { area, start: address } of folioAreas(frames, to)) {
     const { pageTable } = area.mm
-    const address = area.addressOf(index)
     const entry = pageTable.get(address)
     if (specialKind(entry) !== PTE_MIGRATION || frameOf(entry) !== from) continue
     frames.addMapping(to)

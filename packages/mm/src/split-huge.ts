@@ -1,6 +1,7 @@
 import { HUGE_PAGE_FRAMES, HUGE_PAGE_SIZE, PAGE_SIZE } from './constants.ts'
 import { ZERO_FRAME } from './frames.ts'
 import type { MmStruct } from './mm-struct.ts'
+import { PMD_TABLE } from './page-table.ts'
 import { alignDown, isAligned } from './pages.ts'
 import { frameOf, makePte, PTE_EXCLUSIVE, PTE_PRESENT, PTE_PROTNONE, PTE_WRITE } from './pte.ts'
 import { migrationEntry } from './reverse-map.ts'
@@ -9,8 +10,6 @@ import { migrationEntry } from './reverse-map.ts'
  * From a huge entry to one entry for each page. The page stays one page: see split-folio.ts.
  */
 
-/** The height of the tables of huge entries. */
-const PMD_TABLE = 1
 const MAPPED_BITS = PTE_PRESENT | PTE_WRITE | PTE_EXCLUSIVE | PTE_PROTNONE
 
 /**
