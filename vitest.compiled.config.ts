@@ -9,8 +9,7 @@ export default defineConfig({
   ssr: { resolve: { conditions: ['@mmu-notifier/source', ...defaultServerConditions] } },
   test: {
     reporters: ['default', './tools/tally.ts'],
-    // Promises drive a generator at the price of one more function for each call: with nothing gained, it takes longer.
-    testTimeout: 30_000,
+    testTimeout: 60_000,
     projects: ['kernel', 'core', 'mm', 'fake-mmu', 'driver', 'driver-selftest', 'driver-nouveau'].map((name) => ({
       extends: true as const,
       root: resolve(import.meta.dirname, 'packages', name),

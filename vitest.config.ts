@@ -16,6 +16,8 @@ export default defineConfig({
   ssr: { resolve: { conditions: ['@mmu-notifier/source', ...defaultServerConditions] } },
   test: {
     reporters: ['default', './tools/tally.ts'],
+    // Ends what hangs: no test is about time, and a busy machine takes ten times as long.
+    testTimeout: 60_000,
     projects: [
       ...[...rooms, { name: 'repo', root: resolve(import.meta.dirname, 'tools') }].map(({ name, root }) => ({
         extends: true as const,

@@ -63,14 +63,18 @@ export class Dmirror implements WatchedTable {
     return this.#parts.table.look(address)
   }
 
+  /** What {@link look} says of each page from `address` on, as characters. For looking. */
+  lookRange(address: number, out: Uint8Array): void {
+    this.#parts.table.lookRange(address, out)
+  }
+
   /**
-   * What {@link look} says of each page from `address` on, as characters, and what {@link snapshot} would return now. For looking: plain code, nothing is inserted or
-   * locked.
+   * What {@link snapshot} would return now, for each page from `address` on: it depends on the areas and the page table alone. For looking: plain code, nothing is inserted
+   * or locked.
    */
-  peek(address: number, table: Uint8Array, snapshot: Uint8Array): void {
-    if (this.#pfns.length !== snapshot.length) this.#pfns = new Int32Array(snapshot.length)
-    this.#parts.table.lookRange(address, table)
-    peekSnapshot(this.#parts, address, this.#pfns, snapshot)
+  peek(address: number, out: Uint8Array): void {
+    if (this.#pfns.length < out.length) this.#pfns = new Int32Array(out.length)
+    peekSnapshot(this.#parts, address, this.#pfns.subarray(0, out.length), out)
   }
 
   /** Each entry of the device's page table in `[start, end)`. For looking. */

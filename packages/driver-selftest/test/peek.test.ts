@@ -7,7 +7,7 @@ const BASE = 0x200000000
 const PAGES = 70
 const page = (n: number): number => BASE + n * PAGE_SIZE
 
-test('peek says what look and snapshot say, after whatever happened', async () => {
+test('peek and lookRange say what snapshot and look say, after whatever happened', async () => {
   const memory = new PhysicalMemory(createKernel())
   const mm = memory.createMm('program')
   const open = (): Promise<Dmirror> => new DmirrorDevice(memory, { pages: 256 }).open(mm)
@@ -29,7 +29,8 @@ test('peek says what look and snapshot say, after whatever happened', async () =
     await step()
     for (const mirror of [a, b]) {
       const [table, snapshot] = [new Uint8Array(PAGES), new Uint8Array(PAGES)]
-      mirror.peek(BASE, table, snapshot)
+      mirror.lookRange(BASE, table)
+      mirror.peek(BASE, snapshot)
       expect(String.fromCharCode(...table)).toBe(Array.from(table, (_, n) => mirror.look(page(n))).join(''))
       expect(snapshot).toEqual(await mirror.snapshot(BASE, PAGES))
       expect(snapshot[0]).toBe(HMM_DMIRROR_PROT_ERROR)

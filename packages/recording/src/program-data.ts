@@ -1,20 +1,17 @@
 import { PAGE_SIZE } from '@mmu-notifier/mm'
 import { WORD_OFFSETS, type PageData } from './program.ts'
 
-/** What a recording shows of a page's bytes. */
-export function pageData(bytes: Uint8Array): PageData {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  const a = view.getUint32(0, true)
-  const b = view.getUint32(4, true)
-  const c = view.getUint32(2048, true)
-  const d = view.getUint32(4092, true)
-  return (a | b | c | d) === 0 ? 0 : [a, b, c, d]
-}
-
-/** The same of several pages. */
+/** What a recording shows of each page. */
 export function pagesData(bytes: Uint8Array): PageData[] {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const pages: PageData[] = []
-  for (let at = 0; at < bytes.length; at += PAGE_SIZE) pages.push(pageData(bytes.subarray(at, at + PAGE_SIZE)))
+  for (let at = 0; at < bytes.length; at += PAGE_SIZE) {
+    const a = view.getUint32(at, true)
+    const b = view.getUint32(at + 4, true)
+    const c = view.getUint32(at + 2048, true)
+    const d = view.getUint32(at + 4092, true)
+    pages.push((a | b | c | d) === 0 ? 0 : [a, b, c, d])
+  }
   return pages
 }
 

@@ -1,10 +1,10 @@
 import { createKernel, isErrno, type Kernel } from '@mmu-notifier/kernel'
-import { PAGE_SIZE, PhysicalMemory, type Mm, type VmFile } from '@mmu-notifier/mm'
+import { PAGE_SIZE, PhysicalMemory, type AccessSignal, type Mm, type VmFile } from '@mmu-notifier/mm'
 import { EventLog } from './program-events.ts'
 import { Observer } from './program-observer.ts'
 import { performMemory } from './program-memory.ts'
 import { isOfDevice, performDevice } from './program-mirrors.ts'
-import { pageData, wordBytes } from './program-data.ts'
+import { pagesData, wordBytes } from './program-data.ts'
 import type { Json, Operation, PageData, ProgramHeader } from './program.ts'
 
 /** What the device's table says of a page: nothing, the zero page, read-only, writable, exclusive. */
@@ -21,11 +21,13 @@ export interface Mirror {
   exclusive(address: number, pages: number): Promise<Uint8Array>
   checkExclusive(address: number, pages: number): Promise<void>
   look(address: number): MirrorEntry
+  /** What `look` says of each page from `address` on, as characters: for devices that can tell it at once. Without it each page is asked for. */
+  lookRange?(address: number, out: Uint8Array): void
   /**
-   * What `look` says of each page from `address` on, as characters, and what `snapshot` would return now: for devices that can tell it at once. Without it both are asked
-   * for.
+   * What `snapshot` would return now, a byte for each page from `address` on: for devices that can tell it at once, by the areas and the page table alone. Without it
+   * `snapshot` is called.
    */
-  peek?(address: number, table: Uint8Array, snapshot: Uint8Array): void
+  peek?(address: number, out: Uint8Array): void
   close(): Promise<void>
 }
 
@@ -36,6 +38,9 @@ export interface MirrorDevice {
 
 /** Makes device `index` of a machine; it needs memory for the pages of the window twice. */
 export type CreateDevice = (memory: PhysicalMemory, index: number, header: ProgramHeader) => MirrorDevice
+
+/** Read by one access. */
+const PAGES_AT_ONCE = 64
 
 /** The results of an operation, by field. */
 export type Results = Record<string, Json>
@@ -52,8 +57,8 @@ export class ProgramMachine {
   readonly #devices: readonly MirrorDevice[]
   readonly #events: EventLog
   readonly #observer: Observer
-  /** Of the page that was read last. */
-  readonly #page = new Uint8Array(PAGE_SIZE)
+  /** Of the pages that were read last. */
+  readonly #bytes: Uint8Array
 
   static async start(header: ProgramHeader, createDevice: CreateDevice): Promise<ProgramMachine> {
     const machine = new ProgramMachine(header, createDevice)
@@ -72,6 +77,7 @@ export class ProgramMachine {
     this.mm = this.memory.createMm('program')
     this.files = header.files.map(({ n }, i) => this.memory.createFile({ name: `file${i}`, size: n * PAGE_SIZE }))
     this.#devices = [0, 1].map((index) => createDevice(this.memory, index, header))
+    this.#bytes = new Uint8Array(Math.min(header.pages, PAGES_AT_ONCE) * PAGE_SIZE)
     this.#events = new EventLog(this)
     this.#observer = new Observer(this)
   }
@@ -114,19 +120,30 @@ export class ProgramMachine {
     return this.#observer.state()
   }
 
-  /** What the CPU reads of each page at the end, when the child is gone. */
+  /** What the CPU reads of each page at the end, when the child is gone: data, or the signal that reading it ends in, like SEGV1. */
   async final(): Promise<Json[]> {
     await this.child?.exit()
     this.child = undefined
     const pages: Json[] = []
-    for (let page = 0; page < this.header.pages; page++) pages.push(await this.read(this.mm, page))
+    while (pages.length < this.header.pages) {
+      const { data, ended } = await this.read(this.mm, pages.length, this.header.pages - pages.length)
+      pages.push(...data)
+      if (ended) pages.push(`${ended.signal.slice(3)}${ended.code}`)
+    }
     return pages
   }
 
-  /** A page as the CPU sees it, or the signal that reading it ends in, like SEGV1. */
-  async read(mm: Mm, page: number): Promise<PageData | string> {
-    const ended = await mm.access('read', this.address(page), this.#page)
-    return ended ? `${ended.signal.slice(3)}${ended.code}` : pageData(this.#page)
+  /** Pages as the CPU sees them, until a signal. */
+  async read(mm: Mm, page: number, n: number): Promise<{ data: PageData[]; ended: AccessSignal | undefined }> {
+    const data: PageData[] = []
+    while (data.length < n) {
+      const start = this.address(page + data.length)
+      const bytes = this.#bytes.subarray(0, (n - data.length) * PAGE_SIZE)
+      const ended = await mm.access('read', start, bytes)
+      data.push(...pagesData(ended ? bytes.subarray(0, ended.address - start) : bytes))
+      if (ended) return { data, ended }
+    }
+    return { data, ended: undefined }
   }
 
   async #results(operation: Operation): Promise<Results> {

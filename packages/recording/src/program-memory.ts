@@ -3,9 +3,9 @@ import {
   MADV_POPULATE_WRITE, MADV_REMOVE, MADV_WIPEONFORK, MAP_ANONYMOUS, MAP_FIXED, MAP_POPULATE, MAP_PRIVATE, MAP_SHARED, MREMAP_DONTUNMAP, MREMAP_FIXED,
   MREMAP_MAYMOVE, PAGE_SIZE, PROT_EXEC, PROT_READ, PROT_WRITE, type Mm,
 } from '@mmu-notifier/mm'
-import { pageData, pagesData, wordBytes } from './program-data.ts'
+import { pagesData, wordBytes } from './program-data.ts'
 import type { ProgramMachine, Results } from './program-machine.ts'
-import type { Json, Operation } from './program.ts'
+import type { Operation } from './program.ts'
 
 const PROT: Readonly<Record<string, number>> = { none: 0, r: PROT_READ, rw: PROT_READ | PROT_WRITE, w: PROT_WRITE, rx: PROT_READ | PROT_EXEC }
 const ADVICE: Readonly<Record<string, number>> = {
@@ -127,12 +127,6 @@ async function write(machine: ProgramMachine, mm: Mm, { page, n, off, val }: Arg
 }
 
 async function read(machine: ProgramMachine, mm: Mm, { page, n }: Arguments): Promise<Results> {
-  const data: Json[] = []
-  const bytes = new Uint8Array(PAGE_SIZE)
-  for (let done = 0; done < n; done++) {
-    const ended = await mm.access('read', machine.address(page + done), bytes)
-    if (ended) return { done, sig: ended.signal.slice(3), code: ended.code, data }
-    data.push(pageData(bytes))
-  }
-  return { done: n, data }
+  const { data, ended } = await machine.read(mm, page, n)
+  return ended ? { done: data.length, sig: ended.signal.slice(3), code: ended.code, data } : { done: n, data }
 }

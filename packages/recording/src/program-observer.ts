@@ -1,5 +1,5 @@
 import { frameOf, PAGE_SIZE, specialKind, ZERO_FRAME, type Vma } from '@mmu-notifier/mm'
-import type { ProgramMachine, Results } from './program-machine.ts'
+import type { Mirror, ProgramMachine, Results } from './program-machine.ts'
 import { HEX, hexBytes } from './program-mirrors.ts'
 import type { Json } from './program.ts'
 
@@ -12,47 +12,62 @@ const FILE_SHARED = code('f')
 const SPECIAL = code('d')
 const PROT_ERROR = 0xff
 
+interface Mapping {
+  readonly entries: Int32Array
+  readonly flags: Int32Array
+}
+
+/** As the device was last looked at. */
+interface Seen {
+  /** Which open of it that was. */
+  mirror: Mirror | undefined
+  /** Bytes. */
+  readonly snapshot: Uint8Array
+  /** Characters. */
+  readonly table: Uint8Array
+}
+
 /** What can be seen from outside of the window, page by page: the fields `pm`, `sn`, `pt` and `maps`. */
 export class Observer {
   readonly #machine: ProgramMachine
-  /** As it was last looked at: characters of pagemap; bytes of snapshots; characters of the device tables. */
+  /** As it was last looked at: characters of pagemap. */
   readonly #pagemap: Uint8Array
-  readonly #devices: readonly { readonly snapshot: Uint8Array; readonly table: Uint8Array }[]
+  readonly #devices: readonly Seen[]
+  /** Of each page its entry in the page table, and the flags of its area: now, and before. */
+  #now: Mapping
+  #before: Mapping
   readonly #next: Uint8Array
-  readonly #nextSnapshot: Uint8Array
-  /** Of the page table. */
-  readonly #entries: Int32Array
 
   constructor(machine: ProgramMachine) {
     const { pages } = machine.header
     const filled = (value: number): Uint8Array => new Uint8Array(pages).fill(value)
     this.#machine = machine
     this.#pagemap = filled(NONE)
-    this.#devices = [0, 1].map(() => ({ snapshot: filled(PROT_ERROR), table: filled(NONE) }))
+    this.#devices = [0, 1].map(() => ({ mirror: undefined, snapshot: filled(PROT_ERROR), table: filled(NONE) }))
+    this.#now = { entries: new Int32Array(pages), flags: new Int32Array(pages) }
+    this.#before = { entries: new Int32Array(pages), flags: new Int32Array(pages) }
     this.#next = filled(0)
-    this.#nextSnapshot = filled(0)
-    this.#entries = new Int32Array(pages)
   }
 
   /** Adds to `results` the runs of pages that have changed since the last call; fields without any are left out. */
   async changes(results: Results): Promise<void> {
-    const { mirrors, header } = this.#machine
+    const { mirrors } = this.#machine
     const pm: Json[] = []
     const sn: Json[] = []
     const pt: Json[] = []
+    const mapped = this.#mapped()
     this.#readPagemap(this.#next)
-    runs(this.#pagemap, this.#next, (from, to, value) => pm.push([from, to, String.fromCharCode(value)]))
+    runs(this.#pagemap, this.#next, 0, (first, end, value) => pm.push([first, end, String.fromCharCode(value)]))
     for (const [d, device] of this.#devices.entries()) {
       const mirror = mirrors[d]
-      let snapshot: Uint8Array | undefined
-      if (mirror?.peek) mirror.peek(header.base, this.#next, (snapshot = this.#nextSnapshot))
-      else {
-        // Without effect on the program: it faults nothing in and emits no event; the log is taken before.
-        snapshot = await mirror?.snapshot(header.base, header.pages)
-        for (let page = 0; page < this.#next.length; page++) this.#next[page] = mirror ? code(mirror.look(this.#machine.address(page))) : NONE
-      }
-      if (snapshot) runs(device.snapshot, snapshot, (from, to, value) => sn.push([d, from, to, HEX[value] ?? '']))
-      runs(device.table, this.#next, (from, to, value) => pt.push([d, from, to, String.fromCharCode(value)]))
+      this.#readTable(mirror, this.#next)
+      runs(device.table, this.#next, 0, (first, end, value) => pt.push([d, first, end, String.fromCharCode(value)]))
+      const [from, to] = mirror === device.mirror ? mapped : [0, this.#next.length]
+      device.mirror = mirror
+      if (!mirror || from === to) continue
+      // A snapshot has no effect on the program: it faults nothing in and emits no event; the log was taken before.
+      const snapshot = this.#peek(mirror, from, to) ?? (await mirror.snapshot(this.#machine.address(from), to - from))
+      runs(device.snapshot, snapshot, from, (first, end, value) => sn.push([d, first, end, HEX[value] ?? '']))
     }
     if (pm.length > 0) results['pm'] = pm
     if (sn.length > 0) results['sn'] = sn
@@ -76,11 +91,29 @@ export class Observer {
     }
   }
 
+  /** Reads the areas and the page table. @returns the pages, the second exclusive, outside of which nothing has changed since the last call */
+  #mapped(): [number, number] {
+    const { mm, header } = this.#machine
+    const now = this.#before
+    const before = this.#now
+    this.#now = now
+    this.#before = before
+    const { entries, flags } = now
+    const pageOf = (address: number): number => Math.min(Math.max((address - header.base) / PAGE_SIZE, 0), flags.length)
+    flags.fill(0)
+    for (const vma of mm.vmas()) flags.fill(vma.flags, pageOf(vma.start), pageOf(vma.end))
+    mm.pageTable.readRange(header.base, header.base + entries.length * PAGE_SIZE, entries)
+    const same = (page: number): boolean => entries[page] === before.entries[page] && flags[page] === before.flags[page]
+    let from = 0
+    let to = entries.length
+    while (from < to && same(from)) from++
+    while (to > from && same(to - 1)) to--
+    return [from, to]
+  }
+
   #readPagemap(out: Uint8Array): void {
-    const { mm, memory, header } = this.#machine
-    const { frames } = memory
-    const entries = this.#entries
-    mm.pageTable.readRange(header.base, header.base + out.length * PAGE_SIZE, entries)
+    const { frames } = this.#machine.memory
+    const { entries } = this.#now
     for (let page = 0; page < out.length; page++) {
       const entry = entries[page] ?? 0
       if (entry === 0) out[page] = NONE
@@ -92,6 +125,19 @@ export class Observer {
         out[page] = file ? (once ? FILE_ONCE : FILE_SHARED) : once ? EXCLUSIVE_ANON : SHARED_ANON
       }
     }
+  }
+
+  #readTable(mirror: Mirror | undefined, out: Uint8Array): void {
+    if (mirror?.lookRange) mirror.lookRange(this.#machine.header.base, out)
+    else for (let page = 0; page < out.length; page++) out[page] = mirror ? code(mirror.look(this.#machine.address(page))) : NONE
+  }
+
+  /** What the device would show of the pages from `from` to `to`, if it can tell it at once. */
+  #peek(mirror: Mirror, from: number, to: number): Uint8Array | undefined {
+    if (!mirror.peek) return undefined
+    const out = this.#next.subarray(0, to - from)
+    mirror.peek(this.#machine.address(from), out)
+    return out
   }
 
   #maps(): Json[] {
@@ -112,15 +158,14 @@ function permissions({ prot, shared }: Vma): string {
   return `${prot & 1 ? 'r' : '-'}${prot & 2 ? 'w' : '-'}${prot & 4 ? 'x' : '-'}${shared ? 's' : 'p'}`
 }
 
-/** Makes `old` what `now` is, and tells the runs of changed pages with the same new value. */
-function runs(old: Uint8Array, now: Uint8Array, tell: (from: number, to: number, value: number) => void): void {
-  if (Buffer.compare(old, now) === 0) return
-  for (let page = 0; page < old.length; page++) {
-    const value = now[page] ?? 0
-    if (old[page] === value) continue
-    const from = page
-    while (page < old.length && old[page] !== value && now[page] === value) old[page++] = value
-    tell(from, page, value)
-    page--
+/** Makes `old`, from `offset` on, what `now` is, and tells the runs of changed pages with the same new value. */
+function runs(old: Uint8Array, now: Uint8Array, offset: number, tell: (from: number, to: number, value: number) => void): void {
+  for (let i = 0; i < now.length; i++) {
+    const value = now[i] ?? 0
+    if (old[offset + i] === value) continue
+    const from = i
+    while (i < now.length && old[offset + i] !== value && now[i] === value) old[offset + i++] = value
+    tell(offset + from, offset + i, value)
+    i--
   }
 }
