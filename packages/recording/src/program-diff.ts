@@ -54,9 +54,9 @@ export async function runProgram(program: Program, createDevice: CreateDevice, l
   return { operations, equal, mismatches }
 }
 
-async function perform(machine: ProgramMachine, line: ProgramLine): Promise<Results> {
+function perform(machine: ProgramMachine, line: ProgramLine): Promise<Results> {
   if (line.kind === 'operation') return machine.perform(line.operation)
-  return line.kind === 'state' ? machine.state() : { final: await machine.final() }
+  return line.kind === 'state' ? machine.state() : machine.final()
 }
 
 function compare(file: string, line: ProgramLine, actual: Results, mismatches: ProgramMismatch[]): void {

@@ -109,7 +109,13 @@ export class ProgramMachine {
   /** Performs an operation. @returns its results and what could be observed, with the fields of a recording */
   async perform(operation: Operation): Promise<Results> {
     this.#events.clear()
-    const results = await this.#results(operation)
+    let results: Results
+    try {
+      results = (await (isOfDevice(operation) ? performDevice(this, operation) : performMemory(this, operation))) ?? {}
+    } catch (error) {
+      if (!isErrno(error)) throw error
+      results = { ret: -1, errno: error.code }
+    }
     results['ev'] = this.#events.take()
     await this.#observer.changes(results)
     return results
@@ -121,7 +127,7 @@ export class ProgramMachine {
   }
 
   /** What the CPU reads of each page at the end, when the child is gone: data, or the signal that reading it ends in, like SEGV1. */
-  async final(): Promise<Json[]> {
+  async final(): Promise<Results> {
     await this.child?.exit()
     this.child = undefined
     const pages: Json[] = []
@@ -130,7 +136,7 @@ export class ProgramMachine {
       pages.push(...data)
       if (ended) pages.push(`${ended.signal.slice(3)}${ended.code}`)
     }
-    return pages
+    return { final: pages }
   }
 
   /** Pages as the CPU sees them, until a signal. */
@@ -144,14 +150,5 @@ export class ProgramMachine {
       if (ended) return { data, ended }
     }
     return { data, ended: undefined }
-  }
-
-  async #results(operation: Operation): Promise<Results> {
-    try {
-      return (await (isOfDevice(operation) ? performDevice(this, operation) : performMemory(this, operation))) ?? {}
-    } catch (error) {
-      if (isErrno(error)) return { ret: -1, errno: error.code }
-      throw error
-    }
   }
 }

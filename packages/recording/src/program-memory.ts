@@ -40,34 +40,41 @@ export async function performMemory(machine: ProgramMachine, operation: Operatio
   const length = args.n * PAGE_SIZE
   switch (operation.op) {
     case 'mmap':
-      return returned(map(machine, args))
+      await map(machine, args)
+      break
     case 'munmap':
-      return returned(mm.munmap(start, length))
+      await mm.munmap(start, length)
+      break
     case 'mprotect':
-      return returned(mm.mprotect(start, length, PROT[args.prot] ?? 0))
+      await mm.mprotect(start, length, PROT[args.prot] ?? 0)
+      break
     case 'mremap':
       return { ret: await remap(machine, args) }
     case 'madvise':
-      return returned(mm.madvise(start, length, ADVICE[args.advice] ?? 0))
+      await mm.madvise(start, length, ADVICE[args.advice] ?? 0)
+      break
     case 'cpuw':
       return write(machine, mm, args)
     case 'cpur':
       return read(machine, mm, args)
     case 'fork':
       machine.child = await mm.fork('child')
-      return { ret: 0 }
+      break
     case 'child_exit':
       machine.child = undefined
-      return returned(child?.exit())
+      await child?.exit()
+      break
     case 'child_w':
       return write(machine, childOf(child), args)
     case 'child_r':
       return read(machine, childOf(child), args)
     case 'child_unmap':
-      return returned(childOf(child).munmap(start, length))
+      await childOf(child).munmap(start, length)
+      break
     default:
       return performFile(machine, operation.op, args)
   }
+  return { ret: 0 }
 }
 
 async function performFile({ files }: ProgramMachine, op: string, { file, page, n, off, val }: Arguments): Promise<Results | undefined> {
@@ -75,9 +82,11 @@ async function performFile({ files }: ProgramMachine, op: string, { file, page, 
   if (!target) return undefined
   switch (op) {
     case 'ftrunc':
-      return returned(target.truncate(n * PAGE_SIZE))
+      await target.truncate(n * PAGE_SIZE)
+      return { ret: 0 }
     case 'fpunch':
-      return returned(target.punchHole(page * PAGE_SIZE, n * PAGE_SIZE))
+      await target.punchHole(page * PAGE_SIZE, n * PAGE_SIZE)
+      return { ret: 0 }
     case 'fwrite':
       await target.write(page * PAGE_SIZE + off, wordBytes(val))
       return { ret: 4 }
@@ -88,11 +97,6 @@ async function performFile({ files }: ProgramMachine, op: string, { file, page, 
     default:
       return undefined
   }
-}
-
-async function returned(call: Promise<unknown> | undefined): Promise<Results> {
-  await call
-  return { ret: 0 }
 }
 
 function childOf(child: Mm | undefined): Mm {
