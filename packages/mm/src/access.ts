@@ -17,7 +17,7 @@ export interface AccessSignal {
 /** Nothing is mapped there; the area does not allow it. Linux: `SEGV_MAPERR`, `SEGV_ACCERR`. */
 const MAPERR = 1
 const ACCERR = 2
-const BY_CPU: FaultOptions = { by: 'cpu' }
+const BY_CPU: FaultOptions = { by: 'cpu', mayDropLock: true }
 
 /** Linux: `exc_page_fault()`. */
 export async function faultPage(mm: MmStruct, address: number, access: Access): Promise<void> {
@@ -34,9 +34,12 @@ async function tryFault(mm: MmStruct, address: number, access: Access): Promise<
       const area = mm.vmas.find(page)
       if (!area) return MAPERR
       if (!allows(area, access)) return ACCERR
-      await handleFaults(mm, area, page, page + PAGE_SIZE, access, BY_CPU)
-      return 0
+      return (await handleFaults(mm, area, page, page + PAGE_SIZE, access, BY_CPU)) ?? 0
     })
+    if (typeof code === 'object') {
+      await code.wait()
+      continue
+    }
     if (code !== MAPERR || !(await growStackByFault(mm, page))) return code
   }
 }

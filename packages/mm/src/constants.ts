@@ -76,12 +76,16 @@ export const MADV_POPULATE_WRITE = 23
 export const MADV_DONTNEED_LOCKED = 24
 export const MADV_COLLAPSE = 25
 
+/** What `Userfaultfd.register` is told: pages that are not there. */
+export const UFFDIO_REGISTER_MODE_MISSING = 1
+
 /** `Vma.flags`: the bits of Linux's `vm_flags`, as a signed 32-bit integer. The lowest three equal PROT_READ, PROT_WRITE and PROT_EXEC. */
 export const VM_READ = 0x1
 export const VM_WRITE = 0x2
 export const VM_EXEC = 0x4
 export const VM_SHARED = 0x8
 export const VM_GROWSDOWN = 0x100
+export const VM_UFFD_MISSING = 0x200
 export const VM_LOCKED = 0x2000
 export const VM_SEQ_READ = 0x8000
 export const VM_RAND_READ = 0x10000

@@ -1,5 +1,5 @@
 import { hex } from '@mmu-notifier/core'
-import { HUGE_PAGE_SIZE, PAGE_SIZE, VM_ACCESS, VM_EXEC, VM_HUGETLB, VM_WRITE } from './constants.ts'
+import { HUGE_PAGE_SIZE, PAGE_SIZE, VM_ACCESS, VM_EXEC, VM_HUGETLB, VM_UFFD_MISSING, VM_WRITE } from './constants.ts'
 import { AccessFault } from './errno.ts'
 import { faultDevicePrivate, faultExclusive, waitForMigration } from './fault-special.ts'
 import type { VmFile } from './file.ts'
@@ -13,6 +13,7 @@ import {
   frameOf, isHuge, makePte, PTE_DEVICE_EXCLUSIVE, PTE_DEVICE_PRIVATE, PTE_EXCLUSIVE, PTE_PRESENT, PTE_WRITE, specialKind,
 } from './pte.ts'
 import { splitHugeEntry } from './split-huge.ts'
+import type { UserFault } from './userfault-queue.ts'
 import type { VmArea } from './vma.ts'
 
 export type Access = 'read' | 'write' | 'execute'
@@ -30,8 +31,8 @@ export function allows(area: VmArea, access: Access): boolean {
 
 const FAULT_AROUND = 16 * PAGE_SIZE
 
-/** `copy`, `special` and `split`: more than a step has to be done, outside of the page-table lock. */
-type Outcome = 'done' | 'copy' | 'special' | 'split' | 'beyond the end'
+/** `copy`, `special`, `split` and `userfault`: more than a step has to be done, outside of the page-table lock. */
+type Outcome = 'done' | 'copy' | 'special' | 'split' | 'userfault' | 'beyond the end'
 
 export interface FaultOptions {
   readonly by: FaultedBy
@@ -40,14 +41,21 @@ export interface FaultOptions {
    * looks first. Without it each page is faulted once, needed or not, and the caller looks again.
    */
   readonly missingOnly?: boolean
+  /**
+   * The caller releases the mmap lock and waits when it is told to, and begins again. Without it a page that a userfaultfd is to bring cannot be had. Linux:
+   * FAULT_FLAG_ALLOW_RETRY.
+   */
+  readonly mayDropLock?: boolean
 }
 
 /**
  * Handles a fault on every page of `[start, end)`, which lies in `area`. An AccessFault behind the end of a file, when the pages before
- * are done. Under the mmap lock; the access must be allowed. Linux: `handle_mm_fault()`.
+ * are done; and for a page that a userfaultfd is to bring, unless the lock may be dropped. Under the mmap lock; the access must be allowed. Linux: `handle_mm_fault()`.
  *
  * Making an entry present needs no notification: a device cannot have used what was not there. Replacing one does; this is the copy of
  * COW.
+ *
+ * @returns what to wait for when the mmap lock is released, before everything is looked up again; undefined when all is done. Linux: VM_FAULT_RETRY
  */
 export async function handleFaults(
   mm: MmStruct,
@@ -55,8 +63,8 @@ export async function handleFaults(
   start: number,
   end: number,
   access: Access,
-  { by, missingOnly = false }: FaultOptions,
-): Promise<void> {
+  { by, missingOnly = false, mayDropLock = false }: FaultOptions,
+): Promise<UserFault | undefined> {
   const { kernel } = mm.memory
   const enough = missingOnly ? (access === 'write' ? PTE_WRITE : PTE_PRESENT) : 0
   let entry = 0
@@ -79,6 +87,12 @@ export async function handleFaults(
     })
     if (outcome === 'done') continue
     if (outcome === 'beyond the end') throw new AccessFault(`${access} of ${hex(at)}: behind the end of ${area.file?.name ?? ''}`, at, 'SIGBUS', 2)
+    if (outcome === 'userfault') {
+      if (!mayDropLock) throw new AccessFault(`${access} of ${hex(at)}: a userfaultfd is to bring it, and the mmap lock may not be dropped`, at, 'SIGBUS', 2)
+      const fault = await area.userfaultfd?.queue(at, access === 'write')
+      if (fault) return fault
+      continue
+    }
     if (outcome === 'split') {
       await splitHugeEntry(mm, at)
       goesOn = at
@@ -88,10 +102,12 @@ export async function handleFaults(
     else await faultSpecial(mm, area, at, entry)
     if (!missingOnly) at += PAGE_SIZE
   }
+  return undefined
 }
 
 /** Under the page-table lock. The tables above the entry come into being even if the fault fails. */
 function fault(mm: MmStruct, area: VmArea, address: number, entry: number, write: boolean): Outcome {
+  if (entry === 0 && area.has(VM_UFFD_MISSING)) return missing(mm, area, address)
   if (entry === 0 && mayMapHuge(mm, area, address)) return mapHuge(mm, area, address, write)
   if (entry === 0) mm.pageTable.makeLeaf(address)
   if (area.has(VM_HUGETLB) && specialKind(entry) === 0) return faultHugetlb(mm, area, address, entry, write)
@@ -107,6 +123,12 @@ function fault(mm: MmStruct, area: VmArea, address: number, entry: number, write
   mm.frames.setReverse(frameOf(entry), area.anonVma, area.pageIndex(address))
   mm.pageTable.set(address, entry | PTE_WRITE | PTE_EXCLUSIVE)
   return 'done'
+}
+
+/** A userfaultfd is to bring the page, a small one always. The tables come into being as if it came by a fault. */
+function missing(mm: MmStruct, area: VmArea, address: number): 'userfault' {
+  if (!mayMapHuge(mm, area, address)) mm.pageTable.makeLeaf(address)
+  return 'userfault'
 }
 
 /** What a device has, or what is on its way. Linux: `do_swap_page()`. */

@@ -14,6 +14,7 @@ export function dupMmap(parent: MmStruct, child: MmStruct): Promise<void> {
       if (area.has(VM_DONTCOPY)) continue
       const copy = area.slice(area.start, area.end, child)
       copy.flags &= ~VM_LOCKED
+      copy.setUserfaultfd(undefined)
       child.vmas.add(copy, area)
       if (area.has(VM_WIPEONFORK)) continue
       forkAnonVma(copy, area)

@@ -22,4 +22,7 @@ export type { PinnedPages, PinOptions } from './pin.ts'
 export {
   PFN_ERROR, PFN_HUGE, PFN_SHIFT, PFN_VALID, PFN_WRITE, type FaultedPages, type RangeAccess, type RangeFaultRequest,
 } from './range-fault.ts'
+export type { UnlockedOptions, UnlockedPages } from './range-fault-unlocked.ts'
+export type { UserfaultMessage } from './userfault-queue.ts'
+export type { Userfaultfd, UserfaultOptions } from './userfaultfd.ts'
 export type { Vma } from './vma.ts'

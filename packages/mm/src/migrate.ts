@@ -1,5 +1,5 @@
 import { hex, type InvalidateRange } from '@mmu-notifier/core'
-import { PAGE_SIZE, VM_HUGETLB, VM_WRITE } from './constants.ts'
+import { PAGE_SIZE, VM_HUGETLB, VM_UFFD_MISSING, VM_WRITE } from './constants.ts'
 import { devicePrivateEntry, presentEntry } from './entries.ts'
 import { checkUnsigned, errno } from './errno.ts'
 import { ZERO_FRAME } from './frames.ts'
@@ -166,13 +166,13 @@ export async function migrateDeviceRange(memory: PhysicalMemory, pages: readonly
 }
 
 /**
- * A private page is born in `frame`, unless something else came in between. Under the page-table lock. Linux: `migrate_vma_insert_page()`.
+ * A private page is born in `frame`, unless something else came in between, or a userfaultfd is to bring it. Under the page-table lock. Linux: `migrate_vma_insert_page()`.
  */
 function insertPage(area: VmArea, address: number, frame: number): boolean {
   const { mm } = area
   const { frames, pageTable } = mm
   const old = pageTable.get(address)
-  if (area.file || (old !== 0 && !(isMapping(old) && frameOf(old) === ZERO_FRAME))) return false
+  if (area.file || area.has(VM_UFFD_MISSING) || (old !== 0 && !(isMapping(old) && frameOf(old) === ZERO_FRAME))) return false
   frames.setReverse(frame, mm.vmas.prepareAnon(area), area.pageIndex(address))
   frames.addMapping(frame)
   const entry = devicePrivateEntry(frame, area.has(VM_WRITE), true)

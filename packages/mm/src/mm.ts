@@ -17,11 +17,13 @@ import type { PageTable } from './page-table.ts'
 import { alignDown } from './pages.ts'
 import { pinUserPages, type PinnedPages, type PinOptions } from './pin.ts'
 import { rangeFault, type FaultedPages, type RangeFaultRequest } from './range-fault.ts'
+import { rangeFaultUnlocked, type UnlockedOptions, type UnlockedPages } from './range-fault-unlocked.ts'
 import { lookRange } from './range-look.ts'
 import { growStack } from './stack.ts'
 import { insertOverArea } from './insert-over-area.ts'
 import { makeDeviceExclusive, type ExclusivePages } from './exclusive.ts'
 import { migrateVma, type Migration, type MigrateVmaRequest } from './migrate.ts'
+import { Userfaultfd } from './userfaultfd.ts'
 import type { Vma } from './vma.ts'
 
 /**
@@ -193,11 +195,28 @@ export class Mm {
    * takes, and not in one.
    *
    * `busy`: the range was invalidated since `readBegin`; begin there again. Otherwise program the device with the pages under the user
-   * lock, if `readRetry` is false. EFAULT: no area, or no right to read; EPERM: no right to write; EINVAL: not inside the notifier's
-   * interval. Linux: `hmm_range_fault()`.
+   * lock, if `readRetry` is false. EFAULT: no area, or no right to read, or a page that a userfaultfd is to bring; EPERM: no right to
+   * write; EINVAL: not inside the notifier's interval. Linux: `hmm_range_fault()`.
    */
   rangeFault(request: RangeFaultRequest): Promise<FaultedPages | 'busy'> {
     return rangeFault(this.#mm, request)
+  }
+
+  /**
+   * The same as a loop of `readBegin` and {@link Mm.rangeFault} that waits, without the mmap lock, for pages that a {@link Userfaultfd} is to
+   * bring. The caller holds no lock, no tree lock and no invalidation: who resolves may need each. Then `readRetry` of what it returns as
+   * `seq`, under the user lock.
+   *
+   * `busy`: more turns than `retries` in a row were lost to invalidations, or the notifier is dying. Errors as `rangeFault`; RangeError for
+   * `retries`. There are no signals and no OOM killer here, and so no EINTR. Linux: `hmm_range_fault_unlocked_timeout()`.
+   */
+  rangeFaultUnlocked(request: Omit<RangeFaultRequest, 'seq'>, options: UnlockedOptions = {}): Promise<UnlockedPages | 'busy'> {
+    return rangeFaultUnlocked(this.#mm, request, options)
+  }
+
+  /** Who resolves faults on missing pages of this address space, of the areas that are registered with it. Linux: the system call `userfaultfd`. */
+  userfaultfd(): Userfaultfd {
+    return new Userfaultfd(this.#mm)
   }
 
   /**

@@ -110,6 +110,7 @@ async function move(mm: MmStruct, area: VmArea, { from, oldSize, newSize, flags 
   const moved = area.slice(from, from + newSize)
   moved.start = to
   moved.end = to + newSize
+  moved.setUserfaultfd(undefined)
   if (!area.file && !area.anonVma) moved.pgoff = to / PAGE_SIZE // no page is anywhere: the better to join with neighbours
   mm.vmas.add(moved)
   cloneAnonVma(moved, area)

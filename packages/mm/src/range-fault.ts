@@ -1,7 +1,7 @@
 import { assertNotInCallback, hex, type AddressRange, type IntervalNotifier } from '@mmu-notifier/core'
 import { PAGE_SIZE, VM_HUGETLB, VM_READ, VM_WRITE } from './constants.ts'
 import { checkUnsigned, errno } from './errno.ts'
-import { handleFaults } from './fault.ts'
+import { handleFaults, type FaultOptions } from './fault.ts'
 import { waitForMigration } from './fault-special.ts'
 import type { FrameTable } from './frames.ts'
 import type { MmStruct } from './mm-struct.ts'
@@ -9,6 +9,7 @@ import { isAligned } from './pages.ts'
 import {
   frameOf, isHuge, PTE_DEVICE_PRIVATE, PTE_MIGRATION, PTE_PRESENT, PTE_PROTNONE, PTE_SWAP_WRITE, PTE_WRITE, specialKind,
 } from './pte.ts'
+import type { UserFault } from './userfault-queue.ts'
 import type { VmArea } from './vma.ts'
 
 /** `pfns` entry: the page is there, and may be read. In a request: make it so. Linux: `HMM_PFN_VALID`, `HMM_PFN_REQ_FAULT`. */
@@ -66,28 +67,41 @@ type Stop = { readonly at: number; readonly write: boolean } | 'waited'
 
 /** Linux: `hmm_range_fault()`. */
 export async function rangeFault(mm: MmStruct, request: RangeFaultRequest): Promise<FaultedPages | 'busy'> {
-  const { notifier, seq, start, end, access } = request
+  checkRequest(mm, request)
+  return mm.mmapLock.read(() => faultRange(mm, request, REMOTE))
+}
+
+/** What is wrong with a request, also for {@link Mm.rangeFaultUnlocked}. */
+export function checkRequest(mm: MmStruct, { notifier, start, end }: Omit<RangeFaultRequest, 'seq'>): void {
   assertNotInCallback(mm.memory.kernel, 'fault', 'rangeFault')
   checkUnsigned('rangeFault', { start, end })
   if (!isAligned(start) || !isAligned(end) || start >= end || start < notifier.start || end - 1 > notifier.last) {
     const inside = `[${hex(notifier.start)}, ${hex(notifier.last)}]`
     throw errno('EINVAL', `rangeFault: expected whole pages inside the notifier's ${inside}, got [${hex(start)}, ${hex(end)})`)
   }
+}
+
+const REMOTE = { by: 'remote' } as const
+
+/** Under the mmap lock. @returns a fault to be waited for, if the lock may be dropped; what was found before it is lost then */
+export async function faultRange(mm: MmStruct, request: RangeFaultRequest, options: typeof REMOTE): Promise<FaultedPages | 'busy'>
+export async function faultRange(mm: MmStruct, request: RangeFaultRequest, options: FaultOptions): Promise<FaultedPages | 'busy' | UserFault>
+export async function faultRange(mm: MmStruct, request: RangeFaultRequest, options: FaultOptions): Promise<FaultedPages | 'busy' | UserFault> {
+  const { notifier, seq, start, end, access } = request
   const pfns = new Int32Array((end - start) / PAGE_SIZE)
   const walk: Walk = { ...request, pfns, wanted: ACCESS_BITS[access] }
-  return mm.mmapLock.read(async () => {
-    mm.memory.kernel.trace('mm:range_fault', mm.mm, start, end, access)
-    // A walk ends at a page that has to be faulted in, and the next begins there. Each asks first whether what the ones before found
-    // still holds.
-    for (let at = start; ; ) {
-      if (await notifier.checkRetry(seq)) return 'busy'
-      const stop = await walkFrom(mm, walk, at)
-      if (stop === undefined) return { start, end, pfns }
-      if (stop === 'waited') return 'busy'
-      at = stop.at
-      await faultPiece(mm, at, end, stop.write)
-    }
-  })
+  mm.memory.kernel.trace('mm:range_fault', mm.mm, start, end, access)
+  // A walk ends at a page that has to be faulted in, and the next begins there. Each asks first whether what the ones before found
+  // still holds.
+  for (let at = start; ; ) {
+    if (await notifier.checkRetry(seq)) return 'busy'
+    const stop = await walkFrom(mm, walk, at)
+    if (stop === undefined) return { start, end, pfns }
+    if (stop === 'waited') return 'busy'
+    at = stop.at
+    const fault = await faultPiece(mm, at, end, stop.write, options)
+    if (fault) return fault
+  }
 }
 
 /** Notes the pages from `start` on, one leaf table a step. @returns undefined at the end of the range */
@@ -193,9 +207,9 @@ export function pfnBits(frames: FrameTable, owner: unknown, entry: number): numb
  * From the first page that needs it to the end of the area within the same table, or of the piece that has none, every page is faulted.
  * Linux: `hmm_vma_fault()`.
  */
-async function faultPiece(mm: MmStruct, at: number, end: number, write: boolean): Promise<void> {
+async function faultPiece(mm: MmStruct, at: number, end: number, write: boolean, options: FaultOptions): Promise<UserFault | undefined> {
   const area = mm.vmas.find(at)
-  if (!area) return
+  if (!area) return undefined
   if (write && !area.has(VM_WRITE)) throw errno('EPERM', `rangeFault: write of ${hex(at)}, where the area is read-only`)
-  await handleFaults(mm, area, at, Math.min(area.end, end, mm.pageTable.pieceEnd(at)), write ? 'write' : 'read', { by: 'remote' })
+  return handleFaults(mm, area, at, Math.min(area.end, end, mm.pageTable.pieceEnd(at)), write ? 'write' : 'read', options)
 }

@@ -1,8 +1,9 @@
 import type { AnonVma } from './anon-vma.ts'
 import { NO_CHAIN } from './anon-vma.ts'
-import { PAGE_SIZE, VM_ACCESS, VM_SHARED } from './constants.ts'
+import { PAGE_SIZE, VM_ACCESS, VM_SHARED, VM_UFFD_MISSING } from './constants.ts'
 import type { VmFile } from './file.ts'
 import type { MmStruct } from './mm-struct.ts'
+import type { Userfaultfd } from './userfaultfd.ts'
 
 /**
  * One mapped area: `[start, end)` in bytes, page aligned. A live view: it changes with the mapping, and is dead after it. Linux: `struct
@@ -37,6 +38,8 @@ export class VmArea implements Vma {
   pgoff: number
   /** Its pages count as promised memory, so it does not join those that do not. Linux: VM_ACCOUNT, which is kept out of `flags` here. */
   accounted = false
+  /** Who resolves faults on its missing pages, and then `flags` has VM_UFFD_MISSING. Linux: `vm_userfaultfd_ctx`. */
+  userfaultfd: Userfaultfd | undefined = undefined
   /** A private page was once made here; only then does fork copy entries, all else comes back by faults. Linux: `anon_vma`. */
   anonVma: AnonVma | undefined = undefined
   /** Whose pages may be here: those of its ancestors, then its own. Linux: `anon_vma_chain`. */
@@ -75,6 +78,11 @@ export class VmArea implements Vma {
     return (this.flags & flag) !== 0
   }
 
+  setUserfaultfd(userfaultfd: Userfaultfd | undefined): void {
+    this.userfaultfd = userfaultfd
+    this.flags = userfaultfd ? this.flags | VM_UFFD_MISSING : this.flags & ~VM_UFFD_MISSING
+  }
+
   /** Bytes into the file of an address of this area. */
   offsetOf(address: number): number {
     return this.file ? this.pageIndex(address) * PAGE_SIZE : 0
@@ -94,6 +102,7 @@ export class VmArea implements Vma {
   slice(start: number, end: number, mm: MmStruct = this.mm): VmArea {
     const copy = new VmArea(mm, start, end, this.flags, this.file, this.pageIndex(start))
     copy.accounted = this.accounted
+    copy.userfaultfd = this.userfaultfd
     return copy
   }
 
@@ -108,6 +117,7 @@ export class VmArea implements Vma {
       ((previous.flags ^ this.flags) & (butAccess ? ~VM_ACCESS : -1)) === 0 &&
       previous.accounted === this.accounted &&
       previous.file === this.file &&
+      previous.userfaultfd === this.userfaultfd &&
       this.file?.kind !== 'special' &&
       previous.pageIndex(this.start) === this.pgoff
     )
