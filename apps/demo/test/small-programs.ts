@@ -2,7 +2,7 @@ import { checkLeaks, CoverOracle, StaleOracle, throwViolation } from '@mmu-notif
 import { DmirrorDevice, type Dmirror, type DmirrorForm } from '@mmu-notifier/driver-selftest'
 import type { Scenario } from '@mmu-notifier/explore'
 import { isErrno, type Kernel } from '@mmu-notifier/kernel'
-import { MADV_DONTNEED, MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, PAGE_SIZE, PhysicalMemory, PROT_READ, PROT_WRITE, type Mm } from '@mmu-notifier/mm'
+import { MADV_DONTNEED, MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, PAGE_SIZE, PhysicalMemory, PROT_READ, PROT_WRITE, type Mm, type Userfaultfd } from '@mmu-notifier/mm'
 
 const BASE = 0x200000000
 const RW = PROT_READ | PROT_WRITE
@@ -17,6 +17,8 @@ export interface Machine {
   readonly closed: Set<Dmirror>
   /** Of the pages at the start. */
   readonly pages: number
+  /** Brings the pages, which are missing at the start. */
+  readonly uffd?: Userfaultfd
 }
 
 /** What a task does; an errno is part of what may happen. */
@@ -53,6 +55,7 @@ const bytesOf = (first: number, count: number): Uint8Array => {
 
 export const DEVICE_STEPS = {
   read: command('read', async (mirror, address, count, first) => { checkRead((await mirror.read(address, count)).bytes, first) }),
+  readUnlocked: command('readUnlocked', async (mirror, address, count, first) => { checkRead((await mirror.readUnlocked(address, count)).bytes, first) }),
   write: command('write', (mirror, address, count, first) => mirror.write(address, bytesOf(first, count))),
   snapshot: command('snapshot', (mirror, address, count) => mirror.snapshot(address, count)),
   toDevice: command('toDevice', async (mirror, address, count, first) => { checkRead(await mirror.migrateToDevice(address, count), first) }),
@@ -81,6 +84,28 @@ export const CPU_STEPS = {
   remap: onCpu('remap', (mm, address, length) => mm.mmap(address, length, RW, FIXED)),
 }
 
+/** What who resolves does until the userfaultfd is closed: brings each page, and lets go on who waits for one that has no area any more. */
+const bring = (wakes: boolean): Step => ({
+  name: 'bring',
+  async run({ uffd }) {
+    for (let fault = await uffd?.read(); fault; fault = await uffd?.read()) {
+      const { address } = fault
+      try {
+        await uffd?.copy(address, bytesOf((address - BASE) / PAGE_SIZE, 1))
+      } catch (error) {
+        if (!isErrno(error)) throw error
+        if (wakes) await uffd?.wake(address, PAGE_SIZE)
+      }
+    }
+  },
+})
+
+export const USERFAULTFD_STEPS = {
+  bring: bring(true),
+  bringOnly: bring(false),
+  closeUserfaultfd: { name: 'close the userfaultfd', run: async ({ uffd }) => uffd?.close() } satisfies Step,
+}
+
 /** What a device reads was written there, or nothing was. */
 function checkRead(bytes: Uint8Array, first: number): void {
   for (let i = 0; i * PAGE_SIZE < bytes.length; i++) {
@@ -92,6 +117,8 @@ function checkRead(bytes: Uint8Array, first: number): void {
 export interface Program {
   readonly forms: readonly DmirrorForm[]
   readonly pages: number
+  /** The pages are missing when the tasks begin, and registered with a userfaultfd. */
+  readonly userfaultfd?: boolean
   readonly before?: readonly Step[]
   readonly tasks: Readonly<Record<string, readonly Step[]>>
   /** Looks at the end, before everything is closed. */
@@ -99,7 +126,7 @@ export interface Program {
 }
 
 /** The program for the checker. At its end everything is closed, and nothing may be left. */
-export function scenarioOf({ forms, pages, before = [], tasks, check }: Program): Scenario<Machine & { readonly cover: CoverOracle }> {
+export function scenarioOf({ forms, pages, userfaultfd = false, before = [], tasks, check }: Program): Scenario<Machine & { readonly cover: CoverOracle }> {
   return {
     async setup(kernel) {
       const memory = new PhysicalMemory(kernel)
@@ -115,8 +142,11 @@ export function scenarioOf({ forms, pages, before = [], tasks, check }: Program)
         cover.watch(mirror)
         mirrors.push(mirror)
       }
-      const machine = { kernel, mm, mirrors, closed: new Set<Dmirror>(), pages, cover }
+      const uffd = userfaultfd ? mm.userfaultfd() : undefined
+      const machine = { kernel, mm, mirrors, closed: new Set<Dmirror>(), pages, cover, ...(uffd && { uffd }) }
       for (const step of before) await step.run(machine)
+      await uffd?.register(page(0), pages * PAGE_SIZE)
+      if (uffd) await mm.madvise(page(0), pages * PAGE_SIZE, MADV_DONTNEED)
       return machine
     },
     tasks: Object.fromEntries(Object.entries(tasks).map(([name, steps]) => [name, async (machine: Machine) => {
@@ -126,6 +156,7 @@ export function scenarioOf({ forms, pages, before = [], tasks, check }: Program)
       cover.check()
       check?.(machine)
       const { mm, mirrors, closed } = machine
+      await tolerate(async () => machine.uffd?.close())
       for (const mirror of mirrors) if (!closed.has(mirror)) await mirror.close()
       if (mm.users > 0) await mm.exit()
       checkLeaks(mm, [])

@@ -2,7 +2,7 @@ import type { IntervalNotifierOps } from '@mmu-notifier/core'
 import { mirrorRange } from '@mmu-notifier/driver'
 import { errno, PAGE_SIZE, PFN_ERROR, PFN_HUGE, PFN_SHIFT, PFN_VALID, PFN_WRITE, ZERO_FRAME, type ExclusivePages } from '@mmu-notifier/mm'
 import type { DmirrorDevice } from './dmirror-device.ts'
-import { eachBlock, type Form, type Parts } from './dmirror-form.ts'
+import { eachBlock, type BlockAccess, type Form, type Parts } from './dmirror-form.ts'
 import type { DmirrorTable } from './dmirror-table.ts'
 
 /** `DmirrorDevice.snapshot`: nothing can be read there. */
@@ -25,7 +25,7 @@ export const HMM_DMIRROR_PROT_DEV_COHERENT_LOCAL = 0x40
 export const HMM_DMIRROR_PROT_DEV_COHERENT_REMOTE = 0x50
 
 /** Faults pages in and stores them, 64 at a time, each by the canonical loop. Linux: `dmirror_fault()`. */
-export async function faultBlocks({ mm }: Parts, form: Form, start: number, end: number, access: 'read' | 'write'): Promise<void> {
+export async function faultBlocks({ mm }: Parts, form: Form, start: number, end: number, access: BlockAccess): Promise<void> {
   if (!(await mm.mmget())) throw errno('EINVAL', `the address space ${mm.name} has ended`)
   try {
     await eachBlock(start, end, (from, to) => form.faultBlock(from, to, access))

@@ -1,4 +1,5 @@
 import type { IntervalNotifierOps } from '@mmu-notifier/core'
+import { mirrorRange, mirrorRangeUnlocked } from '@mmu-notifier/driver'
 import type { Mutex } from '@mmu-notifier/kernel'
 import { PAGE_SIZE, type Migration, type Mm } from '@mmu-notifier/mm'
 import type { DmirrorDevice } from './dmirror-device.ts'
@@ -16,12 +17,20 @@ export interface Parts {
   readonly table: DmirrorTable
 }
 
+/** Which pages are faulted in, and how. `unlocked`: the mmap lock may be dropped, to wait for a userfaultfd. */
+export type BlockAccess = 'read' | 'write' | 'unlocked read'
+
+/** The canonical loop of an access, and what it asks for. */
+export function loopOf(access: BlockAccess): { readonly loop: typeof mirrorRange; readonly access: 'read' | 'write' } {
+  return access === 'unlocked read' ? { loop: mirrorRangeUnlocked, access: 'read' } : { loop: mirrorRange, access }
+}
+
 /** Where the forms of the driver differ: which intervals tell it of changes, and what it stores in its table when. All else is shared by the commands. */
 export interface Form {
   /** Of its intervals. */
   readonly ops: IntervalNotifierOps
   /** Faults the pages of a block in, and stores them. EFAULT, EPERM. */
-  faultBlock(start: number, end: number, access: 'read' | 'write'): Promise<void>
+  faultBlock(start: number, end: number, access: BlockAccess): Promise<void>
   /** A piece has been committed to the device's memory, and is still on its way: between `pages` and `finalize`. */
   commit(migration: Migration): Promise<void>
   /** A migration to the device's memory is through. */

@@ -1,8 +1,7 @@
 import type { IntervalNotifierOps } from '@mmu-notifier/core'
-import { mirrorRange } from '@mmu-notifier/driver'
 import { errno, PAGE_SIZE, PFN_SHIFT, PFN_WRITE, type FaultedPages, type Migration } from '@mmu-notifier/mm'
 import { storeExclusive } from './dmirror-commands.ts'
-import { eachBlock, type Form, type Parts } from './dmirror-form.ts'
+import { eachBlock, loopOf, type Form, type Parts } from './dmirror-form.ts'
 import { storeMigrated } from './dmirror-migrate.ts'
 
 /** The whole address space, as far as the device can address it. Linux: [0, ULONG_MAX & PAGE_MASK). */
@@ -29,8 +28,9 @@ export async function openKernelForm(parts: Parts): Promise<Form> {
   return {
     ops,
     /** Linux: `dmirror_range_fault()`. */
-    async faultBlock(start, end, access) {
-      await mirrorRange(mm, notifier, lock, { start, end, access, owner: device }, async (pages) => { storePages(parts, pages, access) })
+    async faultBlock(start, end, how) {
+      const { loop, access } = loopOf(how)
+      await loop(mm, notifier, lock, { start, end, access, owner: device }, async (pages) => { storePages(parts, pages, access) })
     },
     commit: (migration: Migration) => lock.with(async () => { storeMigrated(table, migration) }),
     arrived: async () => undefined,

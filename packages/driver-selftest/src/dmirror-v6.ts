@@ -2,7 +2,7 @@ import type { IntervalNotifier, IntervalNotifierOps } from '@mmu-notifier/core'
 import { cutIntervals, findOrInsert, mirrorRange, removeIntervals } from '@mmu-notifier/driver'
 import { errno, PAGE_SIZE, PFN_SHIFT, PFN_VALID, PFN_WRITE } from '@mmu-notifier/mm'
 import { storeExclusive } from './dmirror-commands.ts'
-import { eachBlock, type Form, type Parts } from './dmirror-form.ts'
+import { eachBlock, loopOf, type BlockAccess, type Form, type Parts } from './dmirror-form.ts'
 
 /** Does a part of the work with a notifier that covers the address that it was called for. @returns where it got to; the same address if the notifier is dying */
 type Step = (notifier: IntervalNotifier, start: number, end: number) => Promise<boolean>
@@ -46,7 +46,8 @@ export async function openV6Form({ device, mm, lock, table }: Parts): Promise<Fo
   }
 
   /** The canonical loop. A read-only page in the device's own memory is returned as it is, so a write brings it back to RAM first, like a foreign page. */
-  const mirror = (access: 'read' | 'write'): Step => async (notifier, start, end) => {
+  const mirror = (how: BlockAccess): Step => async (notifier, start, end) => {
+    const { loop, access } = loopOf(how)
     const readOnly: number[] = []
     const store = (at: number, pfns: Int32Array): void => {
       for (let i = 0; i < pfns.length; i++) {
@@ -56,7 +57,7 @@ export async function openV6Form({ device, mm, lock, table }: Parts): Promise<Fo
         else table.store(address, pfns[i] >> PFN_SHIFT, writable ? 'write' : 'read')
       }
     }
-    const done = await mirrorRange(mm, notifier, lock, { start, end, access, owner: device }, async (pages) => { store(start, pages.pfns) })
+    const done = await loop(mm, notifier, lock, { start, end, access, owner: device }, async (pages) => { store(start, pages.pfns) })
     if (!done) return false
     for (const address of readOnly.splice(0)) {
       const page = { start: address, end: address + PAGE_SIZE, access }

@@ -4,7 +4,7 @@ import { MmuNotifierError } from '@mmu-notifier/kernel'
 import { errno, PAGE_SIZE, type Migration, type Mm } from '@mmu-notifier/mm'
 import { faultBlocks, peekSnapshot, snapshotBlocks } from './dmirror-commands.ts'
 import type { DmirrorDevice } from './dmirror-device.ts'
-import type { Form, Parts } from './dmirror-form.ts'
+import type { BlockAccess, Form, Parts } from './dmirror-form.ts'
 import { openKernelForm } from './dmirror-kernel.ts'
 import { copyBack, migrateToDevice, migrateToSystem } from './dmirror-migrate.ts'
 import { DmirrorTable, type TableEntry } from './dmirror-table.ts'
@@ -97,14 +97,15 @@ export class Dmirror implements WatchedTable {
    * ORACLE where the kernel would oops. Linux: HMM_DMIRROR_READ.
    */
   async read(address: number, pages: number): Promise<ReadResult> {
-    const end = this.#end('READ', address, pages)
-    const bytes = new Uint8Array(end - address)
-    let faults = 0
-    for (let at = address; ; faults++) {
-      at = await this.#copy(address, at, bytes, false)
-      if (at === end) return { bytes, faults }
-      await faultBlocks(this.#parts, this.#form, at, end, 'read')
-    }
+    return this.#read(address, this.#end('READ', address, pages), 'read')
+  }
+
+  /**
+   * The same, but faults may drop the mmap lock: pages that a userfaultfd is to bring are waited for, for as long as that takes. `read` has EFAULT for them. Linux:
+   * HMM_DMIRROR_READ_UNLOCKED of the series that lets `hmm_range_fault()` drop the lock.
+   */
+  async readUnlocked(address: number, pages: number): Promise<ReadResult> {
+    return this.#read(address, this.#end('READ_UNLOCKED', address, pages), 'unlocked read')
   }
 
   /**
@@ -175,6 +176,16 @@ export class Dmirror implements WatchedTable {
   /** The driver's part of a migration to RAM. */
   copyBack(migration: Migration): Promise<void> {
     return copyBack(this.device, this.#form, migration)
+  }
+
+  async #read(address: number, end: number, access: BlockAccess): Promise<ReadResult> {
+    const bytes = new Uint8Array(end - address)
+    let faults = 0
+    for (let at = address; ; faults++) {
+      at = await this.#copy(address, at, bytes, false)
+      if (at === end) return { bytes, faults }
+      await faultBlocks(this.#parts, this.#form, at, end, access)
+    }
   }
 
   /** Copies pages from `at` on. @returns the first page without an entry that allows it, or the end */

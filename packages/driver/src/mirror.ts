@@ -39,14 +39,36 @@ export async function mirrorRange(
     const seq = await notifier.readBegin()
     const pages = await mm.rangeFault({ notifier, seq, ...request })
     if (pages === 'busy') continue
-    const done = await lock.with(async () => {
-      if (await notifier.readRetry(seq)) return false
-      await program(pages)
-      return true
-    })
-    if (done) return true
+    if (await programIfHolds(notifier, seq, lock, pages, program)) return true
   }
   return false
+}
+
+/**
+ * {@link mirrorRange} for a caller that holds no lock: it waits for pages that a userfaultfd is to bring, for as long as that takes, and restarts for ever, where drivers of
+ * Linux give up after a second. The notifier has to be kept by a reference meanwhile.
+ */
+export async function mirrorRangeUnlocked(
+  mm: Mm,
+  notifier: IntervalNotifier,
+  lock: Mutex,
+  request: Omit<RangeFaultRequest, 'notifier' | 'seq'>,
+  program: (pages: FaultedPages) => Promise<void>,
+): Promise<boolean> {
+  for (;;) {
+    const pages = await mm.rangeFaultUnlocked({ notifier, ...request })
+    if (pages === 'busy') return false
+    if (await programIfHolds(notifier, pages.seq, lock, pages, program)) return true
+  }
+}
+
+/** The end of a turn. @returns false when an invalidation has come since `seq` */
+function programIfHolds(notifier: IntervalNotifier, seq: number, lock: Mutex, pages: FaultedPages, program: (pages: FaultedPages) => Promise<void>): Promise<boolean> {
+  return lock.with(async () => {
+    if (await notifier.readRetry(seq)) return false
+    await program(pages)
+    return true
+  })
 }
 
 /** {@link mirrorRange} into the page table of the host's MMU. */

@@ -27,6 +27,8 @@ export interface DeviceAccess {
   readonly mirror?: Dmirror
   /** Rounds of faulting in that it has to take. Default: 1. */
   readonly faults?: number
+  /** By READ_UNLOCKED. */
+  readonly unlocked?: boolean
 }
 
 /** Pages of a buffer, unless a test says otherwise: 4 MiB. */
@@ -151,8 +153,8 @@ export class Fixture {
   }
 
   /** The device reads the buffer by `faults` rounds of faulting in, and finds these bytes. */
-  async expectDevice(what: string, { address, pages }: Buffer, expected: Uint8Array = words(pages), { mirror = this.mirror, faults = 1 }: DeviceAccess = {}): Promise<void> {
-    const result = await mirror.read(address, pages)
+  async expectDevice(what: string, { address, pages }: Buffer, expected: Uint8Array = words(pages), { mirror = this.mirror, faults = 1, unlocked = false }: DeviceAccess = {}): Promise<void> {
+    const result = await (unlocked ? mirror.readUnlocked(address, pages) : mirror.read(address, pages))
     expectEqual(`faults of READ of ${what}`, result.faults, faults)
     expectBytes(what, result.bytes, expected)
   }

@@ -7,8 +7,9 @@ import { HUGE_TESTS } from './huge.ts'
 import { MIGRATE, MIGRATE_FAULT, MIGRATE_MIXED, MIGRATE_RELEASE, MULTIPLE } from './migrate.ts'
 import { SHARED_USE } from './shared-use.ts'
 import { COMPOUND, DOUBLE_MAP, SNAPSHOT } from './snapshot.ts'
+import { USERFAULTFD } from './userfaultfd.ts'
 
-/** The kernel's hmm-tests, those of newer kernels than 6.12 at the end, as far as the model goes. */
+/** The kernel's hmm-tests, those of newer kernels than 6.12 at the end. */
 export const HMM_TESTS: readonly HmmTest[] = [
   ...ANONYMOUS,
   ...FILES,
@@ -27,5 +28,5 @@ export const HMM_TESTS: readonly HmmTest[] = [
   ...SHARED_USE,
   ...HUGE_TESTS,
   ...FAILURES,
-  { name: 'userfaultfd_read', skip: 'there is no userfaultfd in the model', run: async () => undefined },
+  ...USERFAULTFD,
 ]
