@@ -84,7 +84,7 @@ export const CPU_STEPS = {
   remap: onCpu('remap', (mm, address, length) => mm.mmap(address, length, RW, FIXED)),
 }
 
-/** What who resolves does until the userfaultfd is closed: brings each page, and lets go on who waits for one that has no area any more. */
+/** What who resolves does until the userfaultfd is closed: brings each page, and lets go on who waits for one that has no area any more. Of a page that is there (EEXIST) nobody waits. */
 const bring = (wakes: boolean): Step => ({
   name: 'bring',
   async run({ uffd }) {
@@ -94,7 +94,7 @@ const bring = (wakes: boolean): Step => ({
         await uffd?.copy(address, bytesOf((address - BASE) / PAGE_SIZE, 1))
       } catch (error) {
         if (!isErrno(error)) throw error
-        if (wakes) await uffd?.wake(address, PAGE_SIZE)
+        if (wakes && error.code === 'ENOENT') await uffd?.wake(address, PAGE_SIZE)
       }
     }
   },
