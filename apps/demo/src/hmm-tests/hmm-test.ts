@@ -8,8 +8,6 @@ export interface HmmTest {
   readonly devices?: 1 | 2
   /** Its tasks race, so they are switched at random. */
   readonly races?: boolean
-  /** Why it cannot be run. */
-  readonly skip?: string
   /** Throws when something does not hold. */
   run(fixture: Fixture): Promise<void>
 }

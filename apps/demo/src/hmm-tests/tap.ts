@@ -7,7 +7,7 @@ export function tapPlan(tests: number): string {
 
 /** The line of test `number`, and what there is to say of it. */
 export function tapLine(number: number, { form, name, result, reason, expected, found, notes }: Outcome): string {
-  const line = `${result === 'fail' ? 'not ok' : 'ok'} ${number} ${name} [${form}]${result === 'skip' ? ` # SKIP ${reason ?? ''}` : ''}`
+  const line = `${result === 'fail' ? 'not ok' : 'ok'} ${number} ${name} [${form}]`
   const before = notes.map((note) => `# ${note}\n`).join('')
   if (result !== 'fail') return `${before}${line}`
   const yaml = Object.entries({ message: reason, expected, found }).map(([key, value]) => `  ${key}: ${JSON.stringify(value ?? '')}`)
@@ -26,5 +26,5 @@ export function tapTotals(outcomes: readonly Outcome[]): string {
 
 function sum(outcomes: readonly Outcome[]): string {
   const count = (result: Outcome['result']): number => outcomes.filter((outcome) => outcome.result === result).length
-  return `pass:${count('pass')} fail:${count('fail')} skip:${count('skip')}`
+  return `pass:${count('pass')} fail:${count('fail')}`
 }
