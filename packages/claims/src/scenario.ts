@@ -45,3 +45,36 @@ export function stage<D extends Driver = Driver>(
     },
   }
 }
+
+/** {@link beside}: the reader, and its interval. */
+export interface Beside {
+  readonly other: Driver
+  readonly y: IntervalNotifier
+}
+
+/**
+ * A scenario, and in it a device of another driver that asks for a page by an interval of its own.
+ * @param page which one: an invalidation of the scenario that hits it has to be waited for
+ * @param instead the task that makes room for it, where nothing depends on that
+ */
+export function beside<S extends Stage>({ setup, tasks, check }: Scenario<S>, page: number, instead?: string): Scenario<S & Beside> {
+  return {
+    async setup(kernel) {
+      const state = await setup(kernel)
+      const other = new Driver(state.world, 'driver2.lock')
+      return { ...state, other, y: await other.insert(page) }
+    },
+    tasks: {
+      ...Object.fromEntries(Object.entries(tasks).filter(([name]) => name !== instead)),
+      async reader({ world: { mm }, other, y }) {
+        if (!(await mm.mmget())) return
+        await other.attempt(y, page)
+        await mm.mmput()
+      },
+    },
+    async check(state, kernel) {
+      await state.y.remove()
+      await check?.(state, kernel)
+    },
+  }
+}

@@ -2,7 +2,7 @@ import type { Operations } from '@mmu-notifier/core/steps'
 import type { Scenario } from '@mmu-notifier/explore'
 import { variant, type Claim } from '../claim.ts'
 import { withOperations } from '../cores.ts'
-import { stage, type Stage } from '../scenario.ts'
+import { beside, stage, type Stage } from '../scenario.ts'
 import { LockedRemove, SplitEnd } from '../split-end.ts'
 
 /** Two owners remove their intervals of a page and free them, while it is reclaimed. */
@@ -30,7 +30,7 @@ export const b01: Claim = {
   says: `The bug of C16d's wrong variant, as it was: \`remove\` slept until the sequence had changed, and looked at it without the spinlock. The task that ends the period changes it before it works through the deferred list, so a remover that looked in between, not woken but just
 arriving, returned; its caller freed the notifier, and the list still had it.`,
   variants: [
-    variant('right', 'remove looks under the spinlock', 'pass', closing(LockedRemove)),
+    variant('right', 'remove looks under the spinlock', 'pass', beside(closing(LockedRemove), 0, 'second')),
     variant('a', 'remove looks without it', 'UAF', closing(SplitEnd)),
   ],
 }

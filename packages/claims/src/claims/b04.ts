@@ -68,8 +68,8 @@ function ending(operations?: MakeOperations): Scenario<{ readonly world: World, 
     },
     tasks: {
       exit: ({ world }) => world.mm.mmput(),
-      first: ({ driver }) => driver.open(0),
-      second: ({ driver }) => driver.open(1),
+      device: ({ driver }) => driver.open(0),
+      device2: ({ driver }) => driver.open(1),
     },
     check({ world }) {
       world.quiescent()

@@ -25,11 +25,16 @@ class ReferenceLater extends DeviceWorld {
   }
 }
 
-/** The CPU wants a page back, the process unmaps it, and the driver goes. */
-function faulting(world: new (kernel: Kernel) => DeviceWorld): Scenario<WorldStage<DeviceWorld>> {
+type Tasks = Scenario<WorldStage<DeviceWorld>>['tasks']
+
+const UNMAPS: Tasks = { munmap: (state) => state.world.unmap(0) }
+const ASKS: Tasks = { device: async ({ driver, x }) => { await driver.attempt(x, 0) } }
+
+/** The CPU wants a page back, the process unmaps it or the device asks for it, and the driver goes. */
+function faulting(world: new (kernel: Kernel) => DeviceWorld, process: Tasks): Scenario<WorldStage<DeviceWorld>> {
   return worldStage((kernel) => new world(kernel), {
     cpu: async (state) => { await state.world.touch(0) },
-    munmap: (state) => state.world.unmap(0),
+    ...process,
     remove: (state) => state.world.remove(),
   })
 }
@@ -42,8 +47,8 @@ export const b11: Claim = {
 makes sure under that lock that the entry is still there, and takes a reference of its own. It also tries the folio lock there, since whoever moves the page holds it; when it is taken there is nothing to do but to wait, and to look at the entry again.
 Without that lock two faults, each with its reference, keep each other from moving the page: that is time, and not shown here, where a page moves in one step.`,
   variants: [
-    variant('right', 'folio lock and reference are taken under the page-table lock', 'pass', faulting(DeviceWorld)),
-    variant('a', 'the driver is called without', 'UAF', faulting(NoReference)),
-    variant('b', 'they are taken after it was given back', 'UAF', faulting(ReferenceLater)),
+    variant('right', 'folio lock and reference are taken under the page-table lock', 'pass', faulting(DeviceWorld, ASKS)),
+    variant('a', 'the driver is called without', 'UAF', faulting(NoReference, UNMAPS)),
+    variant('b', 'they are taken after it was given back', 'UAF', faulting(ReferenceLater, UNMAPS)),
   ],
 }

@@ -118,24 +118,40 @@ class FlushesAfterCopy extends MigratingWorld {
 
 type Tasks = Scenario<WorldStage<MigratingWorld>>['tasks']
 
-/** A page is migrated while a CPU writes to it, twice, and the process says that it does not need it. */
-function migrating(world: new (kernel: Kernel) => MigratingWorld, other?: Tasks): Scenario<WorldStage<MigratingWorld>> {
+/** A page is migrated while a CPU writes to it, and somebody does something else with it. */
+function migrating(world: new (kernel: Kernel) => MigratingWorld, { cpu, ...others }: Tasks): Scenario<WorldStage<MigratingWorld>> {
   return worldStage(
     (kernel) => new world(kernel),
     {
-      async cpu(state) {
-        await state.world.store(0, 1)
-        await state.world.store(0, 2)
-      },
+      ...(cpu && { cpu }),
       migration: (state) => state.world.migrate(0),
-      ...(other ?? { madvise: (state) => state.world.dontNeed(0) }),
+      ...others,
     },
     (state) => { state.kept(0) },
   )
 }
 
-/** Instead of that: a device asks for it. */
+/** The CPU writes twice. */
+const written: Tasks = {
+  async cpu(state) {
+    await state.world.store(0, 1)
+    await state.world.store(0, 2)
+  },
+}
+
+/** The process says that it does not need the page. */
+const unneeded: Tasks = { madvise: (state) => state.world.dontNeed(0) }
+
+/** A device asks for it. */
 const wanted: Tasks = { device: async ({ driver, x }) => { await driver.attempt(x, 0) } }
+
+/** The CPU writes, and has a device ask for it. */
+const handed: Tasks = {
+  async device({ world, driver, x }) {
+    await world.store(0, 1)
+    await driver.attempt(x, 0)
+  },
+}
 
 export const b12: Claim = {
   id: 'B12',
@@ -146,9 +162,9 @@ given away. That is what the repair is about; the copy was not in danger there, 
 
 Where the flush comes after the copy, a CPU goes on writing to the old frame, and what it has written is lost.`,
   variants: [
-    variant('right', 'the entry is changed and flushed in one section of the page-table lock', 'pass', migrating(MigratingWorld)),
-    variant('right device', 'the same, with a device', 'pass', migrating(MigratingWorld, wanted)),
-    variant('a', 'it is flushed when that lock was given back', 'STALE', migrating(FlushesUnlocked)),
-    variant('b', 'it is flushed when the page was copied', 'DATA', migrating(FlushesAfterCopy, wanted)),
+    variant('right', 'the entry is changed and flushed in one section of the page-table lock', 'pass', migrating(MigratingWorld, { ...handed, ...unneeded })),
+    variant('right device', 'the same, with a device', 'pass', migrating(MigratingWorld, { ...written, ...wanted })),
+    variant('a', 'it is flushed when that lock was given back', 'STALE', migrating(FlushesUnlocked, { ...written, ...unneeded })),
+    variant('b', 'it is flushed when the page was copied', 'DATA', migrating(FlushesAfterCopy, { ...written, ...wanted })),
   ],
 }

@@ -18,6 +18,11 @@ class SwapWorld extends World {
   /** Of the page, which keeps it when it is moved. */
   readonly pageDirty: Cell<boolean> = this.kernel.cell('dirty bit of the page', false)
 
+  /** To a device what is not present is nothing. */
+  override async read(page: number): Promise<number> {
+    return Math.max(0, await super.read(page))
+  }
+
   /** A CPU writes; a fault brings the page in, after whoever has it locked. */
   async store(value: number): Promise<void> {
     while (!(await this.tryStore(value))) {
@@ -117,18 +122,24 @@ class DropsDirty extends SwapWorld {
   }
 }
 
+type Tasks = Scenario<WorldStage<SwapWorld>>['tasks']
+
 /** A CPU writes to a page that is migrated, and swapped out. */
-function swapping(world: new (kernel: Kernel, options: { readonly pages: number }) => SwapWorld): Scenario<WorldStage<SwapWorld>> {
+function swapping(world: new (kernel: Kernel, options: { readonly pages: number }) => SwapWorld, also: Tasks = {}): Scenario<WorldStage<SwapWorld>> {
   return worldStage(
     (kernel) => new world(kernel, { pages: 2 }),
     {
       cpu: (state) => state.world.store(1),
       migration: (state) => state.world.migrate(4),
       reclaim: (state) => state.world.swapOut(),
+      ...also,
     },
     (state) => { state.kept(1) },
   )
 }
+
+/** A device asks for it. */
+const wanted: Tasks = { device: async ({ driver, x }) => { await driver.attempt(x, 0) } }
 
 export const b13: Claim = {
   id: 'B13',
@@ -139,7 +150,7 @@ is wrong until memory is short. Then the page is freed without being written, an
 
 In Linux most such pages have no copy in swap, and those that have are not moved to a device, so it takes a migration that fails; its end is the same, and here the page may as well arrive.`,
   variants: [
-    variant('right', 'the bit goes to the page', 'pass', swapping(SwapWorld)),
+    variant('right', 'the bit goes to the page, for which a device asks', 'pass', swapping(SwapWorld, wanted)),
     variant('a', 'the bit goes with the entry', 'DATA', swapping(DropsDirty)),
   ],
 }

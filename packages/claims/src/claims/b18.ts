@@ -58,12 +58,13 @@ class Believes extends CopyWorld {
   }
 }
 
-/** The CPU reads a page, which has to come back from the device, which is reset; the process unmaps it. */
+/** The CPU reads a page, which has to come back from the device, which is reset; the process unmaps it, and another engine of the device asks for it. */
 function resetting(world: new (kernel: Kernel) => CopyWorld): Scenario<WorldStage<CopyWorld>> {
   return worldStage((kernel) => new world(kernel), {
     cpu: (state) => state.world.load(),
     reset: (state) => state.world.reset(),
     munmap: (state) => state.world.unmap(0),
+    device: async ({ driver, x }) => { await driver.attempt(x, 0) },
   })
 }
 

@@ -3,7 +3,7 @@ import type { Scenario } from '@mmu-notifier/explore'
 import type { Cell, Memory } from '@mmu-notifier/kernel'
 import { variant, type Claim } from '../claim.ts'
 import { Driver } from '../driver.ts'
-import { stage, type Stage } from '../scenario.ts'
+import { beside, stage, type Stage } from '../scenario.ts'
 import type { World } from '../world.ts'
 
 /** It changes translations by work requests that name the key of the region; the end of the region revokes the key. */
@@ -66,8 +66,8 @@ export const b41: Claim = {
   says: `The callback of such a region takes translations away by a work request that names the region's key. When the region goes, the key is revoked; if that comes before the interval is removed, a callback in between works with a key that the hardware no longer knows, and the request
 fails, and the queue with it. So the interval is removed first. Or, where the key has to go first, it goes under the user lock and leaves a mark there, so that the callbacks that still come leave the hardware alone.`,
   variants: [
-    variant('right', 'the interval is removed, then the key revoked', 'pass', deregistering(KeyDriver)),
-    variant('right locked', 'the key is revoked under the user lock, and callbacks look for that', 'pass', deregistering(RevokesLocked)),
+    variant('right', 'the interval is removed, then the key revoked', 'pass', beside(deregistering(KeyDriver), 0, 'munmap')),
+    variant('right locked', 'the key is revoked under the user lock, and callbacks look for that', 'pass', beside(deregistering(RevokesLocked), 0, 'munmap')),
     variant('a', 'the key is revoked, then the interval removed', 'UAF', deregistering(RevokesFirst)),
   ],
 }

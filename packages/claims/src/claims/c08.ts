@@ -54,13 +54,21 @@ class UnderOneLock extends Splitting {
   }
 }
 
-/** The device uses the last page, which is reclaimed; something else that hits the interval runs as well. */
-function mapped(driver: (world: World) => Splitting): Scenario<Stage<Splitting>> {
+const HIT: Scenario<Stage<Splitting>>['tasks'] = {
+  other: ({ world }) => world.notifiers.invalidate({ ...world.rangeOf(1), event: 'clear' }, async () => undefined),
+}
+
+const LOOK: Scenario<Stage<Splitting>>['tasks'] = {
+  visitor: async ({ driver }) => { await driver.find(2) },
+}
+
+/** The device uses the last page, which is reclaimed; something else runs as well, at the end of which what was deferred may be applied: an invalidation that hits the interval, or somebody who looks for it. */
+function mapped(driver: (world: World) => Splitting, also: typeof HIT): Scenario<Stage<Splitting>> {
   return stage<Splitting>(
     {
       control: ({ driver, x }) => driver.split(x),
       reclaim: ({ world }) => world.reclaim(2),
-      other: ({ world }) => world.notifiers.invalidate({ ...world.rangeOf(1), event: 'clear' }, async () => undefined),
+      ...also,
     },
     { pages: 3, driver, before: async ({ driver, x }) => { await driver.fault(x, 2) } },
   )
@@ -126,13 +134,13 @@ The batch adds two things to that. It is done as a whole or refused as a whole. 
 
 To insert first and remove then leaves no gap, but two intervals over one page: of these the old one may be gone when the page is reclaimed, and its reader would never hear of it. It is safe only because a removal makes the readers of its interval retry for ever.`,
   variants: [
-    variant('right', 'a batch', 'pass', mapped((world) => new Splitting(world))),
-    variant('d', 'three calls under one tree lock', 'pass', mapped((world) => new UnderOneLock(world))),
+    variant('right', 'a batch; somebody looks for the last page', 'pass', mapped((world) => new Splitting(world), LOOK)),
+    variant('d', 'three calls under one tree lock', 'pass', mapped((world) => new UnderOneLock(world), LOOK)),
     variant('right read', 'a batch; somebody reads', 'pass', read((world) => new Splitting(world))),
     variant('right overlap', 'inserts before the removal; somebody reads', 'pass', read((world) => new InsertsFirst(world))),
     variant('right find', 'a batch; somebody inserts what he does not find', 'pass', found((world) => new Splitting(world))),
-    variant('a', 'removal, insert, insert', 'STALE', mapped((world) => new OneByOne(world))),
-    variant('b', 'removal, insert, insert, of which none waits', 'STALE', mapped((world) => new Deferring(world))),
+    variant('a', 'removal, insert, insert', 'STALE', mapped((world) => new OneByOne(world), HIT)),
+    variant('b', 'removal, insert, insert, of which none waits', 'STALE', mapped((world) => new Deferring(world), HIT)),
     variant('c', 'inserts before the removal, which its readers do not notice', 'STALE', read((world) => new InsertsFirst(world), withProtocol(Unmarked))),
     variant('d find', 'three calls under one tree lock; somebody inserts what he does not find', 'INVARIANT', found((world) => new UnderOneLock(world))),
   ],

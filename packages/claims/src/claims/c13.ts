@@ -3,7 +3,7 @@ import type { Scenario } from '@mmu-notifier/explore'
 import { variant, type Claim } from '../claim.ts'
 import { withOperations, type MakeOperations } from '../cores.ts'
 import { Driver } from '../driver.ts'
-import { stage, type Stage } from '../scenario.ts'
+import { beside, stage, type Stage } from '../scenario.ts'
 import { LockedRemove, SplitEnd } from '../split-end.ts'
 import { Growing, growing } from '../update-at-once.ts'
 import type { World } from '../world.ts'
@@ -44,8 +44,8 @@ the spinlock held: without it he may see the change in the midst of that section
 
 A reader in \`readBegin\` may look without the spinlock. It touches nothing that is queued, and whatever invalidates after that has to take the spinlock first, so it finds the whole tree.`,
   variants: [
-    variant('right', 'remove waits for the end of the period', 'pass', removing((world) => new Removing(world))),
-    variant('right locked', 'the sequence changes before the queue is applied, remove looks with the spinlock held', 'pass', removing((world) => new Removing(world), withOperations(LockedRemove))),
+    variant('right', 'remove waits for the end of the period', 'pass', beside(removing((world) => new Removing(world)), 0)),
+    variant('right locked', 'the sequence changes before the queue is applied, remove looks with the spinlock held', 'pass', beside(removing((world) => new Removing(world), withOperations(LockedRemove)), 0, 'other')),
     variant('right reader', 'the same, and readBegin looks without the spinlock', 'pass', growing((world) => new Growing(world), withOperations(LockedRemove))),
     variant('a', 'remove looks without the spinlock', 'UAF', removing((world) => new Removing(world), withOperations(SplitEnd))),
     variant('b', 'the removal does not wait', 'UAF', removing((world) => new DoesNotWait(world))),

@@ -2,7 +2,7 @@ import { Operations, Protocol, type Applied, type Notifier } from '@mmu-notifier
 import type { Scenario } from '@mmu-notifier/explore'
 import { variant, type Claim } from '../claim.ts'
 import { withOperations, withProtocol, type MakeOperations } from '../cores.ts'
-import { stage, type Stage } from '../scenario.ts'
+import { beside, stage, type Stage } from '../scenario.ts'
 
 /** Applies what was deferred whenever a range ends. */
 class EveryEnd extends Protocol<Notifier> {
@@ -78,7 +78,7 @@ export const c30: Claim = {
   says: `Not sooner: another invalidation may be walking, and stands on what is erased. Not later: who waits for the end looks at the sequence alone. When it is even he takes his removal for done, frees the notifier, and then the list gets to it. And
 not never: while the sequence is even the list is empty, so that whatever looks at the tree then looks at all there is.`,
   variants: [
-    variant('right', 'a removal while one invalidation walks and another ends', 'pass', walking()),
+    variant('right', 'a removal while one invalidation walks and another ends', 'pass', beside(walking(), 1)),
     variant('right remove', 'a synchronous removal, and a reader of another interval', 'pass', removing()),
     variant('a', 'whoever ends applies the list', 'CORRUPT', walking(withProtocol(EveryEnd))),
     variant('b', 'the list is applied when all were woken', 'UAF', removing(withOperations(AppliedLater))),

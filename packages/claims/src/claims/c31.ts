@@ -2,7 +2,7 @@ import { Operations, type Applied, type Notifier, type Range } from '@mmu-notifi
 import type { Scenario } from '@mmu-notifier/explore'
 import { variant, type Claim } from '../claim.ts'
 import { withOperations, type MakeOperations } from '../cores.ts'
-import { stage, type Stage } from '../scenario.ts'
+import { beside, stage, type Beside, type Stage } from '../scenario.ts'
 
 /** Wakes nobody. */
 class NoWake extends Operations {
@@ -45,6 +45,20 @@ function waiting(who: keyof typeof SLEEPERS, operations?: MakeOperations): Scena
   )
 }
 
+/** The same where the reader beside looks for his interval first: that he unlocks the tree is the other end. */
+function finding<S extends Stage & Beside>(scenario: Scenario<S>): Scenario<S> {
+  return {
+    ...scenario,
+    tasks: {
+      ...scenario.tasks,
+      async reader({ other }) {
+        const found = await other.find(0)
+        if (found) await other.attempt(found, 0)
+      },
+    },
+  }
+}
+
 export const c31: Claim = {
   id: 'C31',
   title: 'The last end of a period wakes everybody, after the sequence has changed',
@@ -53,9 +67,9 @@ export const c31: Claim = {
 everybody looks, and sleeps again.`,
   variants: [
     variant('right', 'a reader waits for two invalidations', 'pass', waiting('reader')),
-    variant('right remove', 'a removal does', 'pass', waiting('removal')),
+    variant('right remove', 'a removal does, and beside it a reader', 'pass', beside(waiting('removal'), 0)),
     variant('every end', 'every end wakes a reader', 'pass', waiting('reader', withOperations(WakeAlways))),
-    variant('every end remove', 'every end wakes a removal', 'pass', waiting('removal', withOperations(WakeAlways))),
+    variant('every end remove', 'every end wakes a removal, and a reader who has looked for his interval', 'pass', finding(beside(waiting('removal', withOperations(WakeAlways)), 0, 'unrelated'))),
     variant('a', 'no reader is woken', 'HANG', waiting('reader', withOperations(NoWake))),
     variant('a remove', 'no removal is woken', 'HANG', waiting('removal', withOperations(NoWake))),
     variant('b', 'a reader is woken before the sequence changes', 'HANG', waiting('reader', withOperations(WakeFirst))),

@@ -3,7 +3,7 @@ import type { Memory } from '@mmu-notifier/kernel'
 import type { Scenario } from '@mmu-notifier/explore'
 import { variant, type Claim } from '../claim.ts'
 import { Driver } from '../driver.ts'
-import { stage, type Stage } from '../scenario.ts'
+import { beside, stage, type Stage } from '../scenario.ts'
 import type { World } from '../world.ts'
 
 /** A driver that can be unloaded: its callbacks and its release are code, and use its object, which goes with it. */
@@ -70,7 +70,7 @@ export const c35: Claim = {
   says: `An asynchronous removal promises that release comes, not when. Until then an invalidation may still call back, and whoever ends it calls release: the code and the object of a driver that has removed everything are in use. \`synchronize\` waits for
 the releases of all that was removed before. The barrier of the classic notifiers looks like it and is another: it waits for their walks, which are read sections of SRCU, and intervals are not walked in one.`,
   variants: [
-    variant('right', 'the interval is removed, synchronize, then the driver is freed', 'pass', unloading((world) => new Unloadable(world))),
+    variant('right', 'the interval is removed, synchronize, then the driver is freed', 'pass', beside(unloading((world) => new Unloadable(world)), 0, 'unrelated')),
     variant('a', 'it is freed at once', 'UAF', unloading((world) => new NoBarrier(world))),
     variant('b', 'it waits for the classic notifiers only', 'UAF', unloading((world) => new SrcuBarrier(world))),
   ],

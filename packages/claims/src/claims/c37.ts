@@ -4,7 +4,8 @@ import { isMmuNotifierError, MmuNotifierError } from '@mmu-notifier/kernel'
 import type { Scenario } from '@mmu-notifier/explore'
 import { variant, type Claim } from '../claim.ts'
 import { withProtocol, type MakeOperations } from '../cores.ts'
-import { stage, type Stage } from '../scenario.ts'
+import type { Driver } from '../driver.ts'
+import { stage, type Stage, type StageOptions } from '../scenario.ts'
 
 /** Does not ask whether the notifier is being removed. The list is what it is in C: to queue twice what is in it is what ruins it. */
 export class Unasked extends Protocol<Notifier> {
@@ -48,21 +49,44 @@ function twice(operations?: MakeOperations): Scenario<Stage> {
   )
 }
 
+async function shrink({ world, driver, x }: Stage): Promise<void> {
+  const tree = await world.notifiers.lockTree()
+  await driver.lock.with(() => unlessRemoved(tree.update(x, world.pagesOf(0))))
+  await tree.unlock()
+}
+
 /** The interval is removed, and shrunk by somebody who does not know. */
 function updated(operations?: MakeOperations): Scenario<Stage> {
   return stage(
     {
       close: ({ x }) => unlessRemoved(x.removeDeferred()),
-      async munmap({ world, driver, x }) {
-        const tree = await world.notifiers.lockTree()
-        await driver.lock.with(() => unlessRemoved(tree.update(x, world.pagesOf(0))))
-        await tree.unlock()
-      },
+      munmap: shrink,
       reclaim,
     },
     { pages: 2, ...(operations && { operations }), before: ({ x }) => x.get(), check: gone },
   )
 }
+
+/**
+ * The holder is a device that works on the page. So whoever may be the one who removes takes away what it maps, in the section of the user lock in which its readers
+ * are told; and who gives his reference back has nothing mapped any more.
+ */
+function reading(tasks: Scenario<Stage>['tasks'], options: StageOptions<Driver>): Scenario<Stage> {
+  return stage(
+    {
+      ...tasks,
+      device: async ({ driver, x }) => { await driver.attempt(x, 0) },
+      reclaim,
+    },
+    { ...options, before: ({ x }) => x.get() },
+  )
+}
+
+const drop = ({ world, driver, x }: Stage): Promise<void> =>
+  driver.lock.with(async () => {
+    await driver.zap(world.pagesOf(0))
+    await unlessRemoved(x.removeDeferred())
+  })
 
 /** LEAK: it was removed, and is in the tree. */
 async function gone({ world, x }: Stage): Promise<void> {
@@ -97,9 +121,9 @@ already, and to add it again makes a loop of the list. An update of what is goin
 
 \`put\` has no such answer. It gives back what one has, and whoever gives back more takes it from another.`,
   variants: [
-    variant('right', 'two remove the same interval', 'pass', twice()),
-    variant('right update', 'one removes it, one updates it', 'pass', updated()),
-    variant('right put', 'two holders, two puts', 'pass', putting(1)),
+    variant('right', 'two remove the same interval, on which a reader works', 'pass', reading({ exit: drop, close: drop }, { check: gone })),
+    variant('right update', 'one removes it, one updates it, and a reader works on it', 'pass', reading({ close: drop, munmap: shrink }, { pages: 2, check: gone })),
+    variant('right put', 'two holders, two puts, one of them by a reader', 'pass', reading({ close: ({ x }) => x.put() }, {})),
     variant('a', 'the core does not ask whether it is going: a second removal', 'CORRUPT', twice(withProtocol(Unasked))),
     variant('b', 'the core does not ask whether it is going: an update', 'CORRUPT', updated(withProtocol(Unasked))),
     variant('b lives', 'the same, with a list that knows what is in it: the interval comes back', 'LEAK', updated(withProtocol(Resurrecting))),

@@ -5,7 +5,7 @@ import type { Scenario } from '@mmu-notifier/explore'
 import { variant, type Claim } from '../claim.ts'
 import { withOperations } from '../cores.ts'
 import { Driver } from '../driver.ts'
-import { stage, type Stage, type StageOptions } from '../scenario.ts'
+import { stage, type Beside, type Stage, type StageOptions } from '../scenario.ts'
 import type { World } from '../world.ts'
 
 /** A device that flushes by itself when it is told to, and says when it is done: the callback tells it, and its second pass waits. */
@@ -115,8 +115,8 @@ class Stopping extends Driver {
   }
 }
 
-/** Two intervals, of which the second is locked by its driver now and then; the OOM reaper, and work for the device. */
-function refusing(operations?: StageOptions<Stopping>['operations']): Scenario<Stage<Stopping> & { readonly other: Driver }> {
+/** Two intervals, each with a device: work for that of the first one, a fault of that of the second, whose driver has its lock then; and the OOM reaper. */
+function refusing(operations?: StageOptions<Stopping>['operations']): Scenario<Stage<Stopping> & Beside> {
   const { setup, check } = stage<Stopping>(
     {},
     { pages: 2, intervals: [[0, 0]], driver: (world) => new Stopping(world), before: ({ driver }) => driver.idle.complete(), ...(operations && { operations }) },
@@ -125,12 +125,11 @@ function refusing(operations?: StageOptions<Stopping>['operations']): Scenario<S
     async setup(kernel) {
       const state = await setup(kernel)
       const other = new Driver(state.world, 'driver2.lock')
-      await other.insert(1)
-      return { ...state, other }
+      return { ...state, other, y: await other.insert(1) }
     },
     tasks: {
       work: ({ driver }) => driver.work(),
-      busy: ({ other }) => other.lock.with(async () => { await other.world.read(1) }),
+      device: async ({ other, y }) => { await other.attempt(y, 1) },
       reaper: ({ world }) => world.reap(0, 1),
     },
     ...(check && { check }),

@@ -39,12 +39,28 @@ class LeavesHold extends Operations {
   }
 }
 
+const REMOVES: Scenario<Stage<Both>>['tasks'] = {
+  other: async ({ notifiers: [, y] }) => { await y?.removeDeferred() },
+}
+
+/** It has a last device fault before. */
+const READS: Scenario<Stage<Both>>['tasks'] = {
+  async device({ driver, notifiers: [, y] }) {
+    if (!y) return
+    await driver.attempt(y, 1)
+    await driver.lock.with(async () => {
+      await driver.zap(y)
+      await y.removeDeferred()
+    })
+  },
+}
+
 /** One interval is removed by each of the two calls, while their pages are taken away. */
-function removing(operations?: MakeOperations): Scenario<Stage<Both>> {
+function removing(other: typeof REMOVES, operations?: MakeOperations): Scenario<Stage<Both>> {
   return stage<Both>(
     {
       control: ({ driver, x }) => driver.drop(x),
-      other: async ({ notifiers: [, y] }) => { await y?.removeDeferred() },
+      ...other,
       munmap: ({ world }) => world.unmap(0, 1),
     },
     {
@@ -66,8 +82,8 @@ the release (a). And the address space was given back after a release only; wher
 
 So each removal has its kind, and \`remove\` is never followed by a release.`,
   variants: [
-    variant('right', 'what is removed by remove is not released', 'pass', removing()),
-    variant('a', 'at the end of the period it is', 'UAF', removing(withProtocol(InfersRemoval))),
-    variant('b', 'the address space is given back by the release, which does not come', 'LEAK', removing(withOperations(LeavesHold))),
+    variant('right', 'what is removed by remove is not released', 'pass', removing(READS)),
+    variant('a', 'at the end of the period it is', 'UAF', removing(REMOVES, withProtocol(InfersRemoval))),
+    variant('b', 'the address space is given back by the release, which does not come', 'LEAK', removing(REMOVES, withOperations(LeavesHold))),
   ],
 }

@@ -2,7 +2,7 @@ import type { IntervalNotifier, IntervalNotifierOps } from '@mmu-notifier/core'
 import type { Scenario } from '@mmu-notifier/explore'
 import { variant, type Claim } from '../claim.ts'
 import { Driver } from '../driver.ts'
-import { stage, type Stage } from '../scenario.ts'
+import { beside, stage, type Stage } from '../scenario.ts'
 import type { World } from '../world.ts'
 
 /** What a release does here it does in the task that ends the period. */
@@ -77,12 +77,28 @@ const remap: Task = ({ world: { mm } }) => mm.mmapLock.write(() => mm.rmapLock.w
 
 const exit: Task = ({ world }) => world.mm.mmput()
 
+const REMOVES: Readonly<Record<string, Task>> = { control: ({ x }) => x.removeDeferred() }
+
+/** After a last fault, as a user. */
+const LAST_FAULT: Readonly<Record<string, Task>> = {
+  async device({ driver, x, world: { mm } }) {
+    if (await mm.mmget()) {
+      await driver.attempt(x, 0)
+      await mm.mmput()
+    }
+    await driver.lock.with(async () => {
+      await driver.zap(x)
+      await x.removeDeferred()
+    })
+  },
+}
+
 /** The driver removes its interval; a page of it is reclaimed, and the process does something too. */
-function removing(driver: Make, process: Task = munmap): Scenario<Stage<Releasing>> {
+function removing(driver: Make, process: Task = munmap, owner = REMOVES): Scenario<Stage<Releasing>> {
   let world: World
   return stage<Releasing>(
     {
-      control: ({ x }) => x.removeDeferred(),
+      ...owner,
       reclaim: (state) => shrink(state.world, 0),
       process,
     },
@@ -109,12 +125,12 @@ reclaims, which takes the lock of the reverse mapping again (b). One that gives 
 
 In a worker each of them is in order. The price is that the driver's end has to wait for the worker: \`synchronize\`. The lock validator reports each; that a task takes a lock twice (b, c) it sees also where the order of locks is not checked.`,
   variants: [
-    variant('right', 'the release does nothing of that', 'pass', removing(Releasing)),
-    variant('right exit', 'the same, and the process exits', 'pass', removing(Releasing, exit)),
-    variant('right mmap', 'it takes the mmap lock in a worker', 'pass', removing(inWorker(TakesMmapLock))),
-    variant('right remap', 'the same, and a mapping is moved', 'pass', removing(inWorker(TakesMmapLock), remap)),
-    variant('right alloc', 'it allocates in a worker', 'pass', removing(inWorker(Allocates))),
-    variant('right user', 'it gives back a user in a worker', 'pass', removing(inWorker(IsUser), exit)),
+    variant('right', 'the release does nothing of that', 'pass', beside(removing(Releasing), 0, 'process')),
+    variant('right exit', 'the same, and the process exits', 'pass', beside(removing(Releasing, exit), 0, 'reclaim')),
+    variant('right mmap', 'it takes the mmap lock in a worker', 'pass', beside(removing(inWorker(TakesMmapLock)), 1, 'reclaim')),
+    variant('right remap', 'the same, and a mapping is moved', 'pass', beside(removing(inWorker(TakesMmapLock), remap), 0)),
+    variant('right alloc', 'it allocates in a worker', 'pass', beside(removing(inWorker(Allocates)), 0, 'process')),
+    variant('right user', 'it gives back a user in a worker', 'pass', removing(inWorker(IsUser), exit, LAST_FAULT)),
     variant('a', 'it takes the mmap lock', 'LOCKDEP', removing(TakesMmapLock)),
     variant('a hang', 'the same, a mapping is moved, and nobody checks the order of locks', 'HANG', removing(TakesMmapLock, remap), { lockdep: false }),
     variant('b', 'it allocates', 'LOCKDEP', removing(Allocates)),
