@@ -20,14 +20,25 @@ test('each has a right variant before its wrong ones, or is right or wrong alone
   }
 })
 
-test('right variants have at least three tasks, or two whose devices fault', () => {
+/** Tasks that read by the protocol: a device fault, or a part of one, with readBegin and readRetry or the counter that a driver with a classic notifier has in place of them; or `find`. */
+const READERS: readonly string[] = ['device', 'device2', 'reader', 'visitor', 'finder', 'vcpu']
+
+/** Right variants of which no task has such a name, and why. */
+const UNNAMED: Readonly<Record<string, string>> = {
+  'V1 right': 'the claim is about a loop of find, which is the end of the driver',
+}
+
+test('right variants have two device tasks, or at least three tasks of which one reads', () => {
+  const lacking: string[] = []
   for (const { id, variants } of CLAIMS) {
     for (const { name, expect: expected, scenario } of variants) {
+      if (expected !== 'pass') continue
       const tasks = Object.keys(scenario.tasks)
-      const devices = tasks.filter((task) => task.startsWith('device'))
-      expect(expected !== 'pass' || tasks.length >= 3 || devices.length >= 2, `${id} ${name}: ${tasks.join(', ')}`).toBe(true)
+      const devices = tasks.filter((task) => /^device\d?$/.test(task))
+      if (devices.length < 2 && !(tasks.length >= 3 && tasks.some((task) => READERS.includes(task)))) lacking.push(`${id} ${name}`)
     }
   }
+  expect(lacking).toEqual(Object.keys(UNNAMED))
 })
 
 test('claims are found by id in any case', () => {

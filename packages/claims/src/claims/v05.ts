@@ -52,6 +52,14 @@ function closing(operations: MakeOperations): Scenario<Stage> {
   )
 }
 
+async function faultAndPut({ world: { mm }, driver, x }: Stage): Promise<void> {
+  if (await mm.mmget()) {
+    await driver.attempt(x, 0)
+    await mm.mmput()
+  }
+  await x.put()
+}
+
 /** The same where another task has the last reference, and gives it back at any moment. @param held the driver holds the address space itself */
 function counted(held: boolean): Scenario<Stage> {
   return stage(
@@ -61,7 +69,7 @@ function counted(held: boolean): Scenario<Stage> {
         await removeLocked(stage)
         if (held) await stage.world.mm.mmdrop()
       },
-      user: ({ x }) => x.put(),
+      ...(held ? { device: faultAndPut } : { user: ({ x }) => x.put() }),
     },
     {
       async before({ world, x }) {
