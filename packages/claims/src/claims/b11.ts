@@ -31,10 +31,10 @@ const UNMAPS: Tasks = { munmap: (state) => state.world.unmap(0) }
 const ASKS: Tasks = { device: async ({ driver, x }) => { await driver.attempt(x, 0) } }
 
 /** The CPU wants a page back, the process unmaps it or the device asks for it, and the driver goes. */
-function faulting(world: new (kernel: Kernel) => DeviceWorld, process: Tasks): Scenario<WorldStage<DeviceWorld>> {
+function faulting(world: new (kernel: Kernel) => DeviceWorld, other: Tasks): Scenario<WorldStage<DeviceWorld>> {
   return worldStage((kernel) => new world(kernel), {
     cpu: async (state) => { await state.world.touch(0) },
-    ...process,
+    ...other,
     remove: (state) => state.world.remove(),
   })
 }

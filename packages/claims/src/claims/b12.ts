@@ -119,13 +119,13 @@ class FlushesAfterCopy extends MigratingWorld {
 type Tasks = Scenario<WorldStage<MigratingWorld>>['tasks']
 
 /** A page is migrated while a CPU writes to it, and somebody does something else with it. */
-function migrating(world: new (kernel: Kernel) => MigratingWorld, { cpu, ...others }: Tasks): Scenario<WorldStage<MigratingWorld>> {
+function migrating(world: new (kernel: Kernel) => MigratingWorld, writes: Tasks, other: Tasks): Scenario<WorldStage<MigratingWorld>> {
   return worldStage(
     (kernel) => new world(kernel),
     {
-      ...(cpu && { cpu }),
+      ...writes,
       migration: (state) => state.world.migrate(0),
-      ...others,
+      ...other,
     },
     (state) => { state.kept(0) },
   )
@@ -162,9 +162,9 @@ given away. That is what the repair is about; the copy was not in danger there, 
 
 Where the flush comes after the copy, a CPU goes on writing to the old frame, and what it has written is lost.`,
   variants: [
-    variant('right', 'the entry is changed and flushed in one section of the page-table lock', 'pass', migrating(MigratingWorld, { ...handed, ...unneeded })),
-    variant('right device', 'the same, with a device', 'pass', migrating(MigratingWorld, { ...written, ...wanted })),
-    variant('a', 'it is flushed when that lock was given back', 'STALE', migrating(FlushesUnlocked, { ...written, ...unneeded })),
-    variant('b', 'it is flushed when the page was copied', 'DATA', migrating(FlushesAfterCopy, { ...written, ...wanted })),
+    variant('right', 'the entry is changed and flushed in one section of the page-table lock', 'pass', migrating(MigratingWorld, handed, unneeded)),
+    variant('right device', 'the same, with a device', 'pass', migrating(MigratingWorld, written, wanted)),
+    variant('a', 'it is flushed when that lock was given back', 'STALE', migrating(FlushesUnlocked, written, unneeded)),
+    variant('b', 'it is flushed when the page was copied', 'DATA', migrating(FlushesAfterCopy, written, wanted)),
   ],
 }

@@ -54,15 +54,17 @@ class UnderOneLock extends Splitting {
   }
 }
 
+/** Something else that hits the interval. */
 const HIT: Scenario<Stage<Splitting>>['tasks'] = {
   other: ({ world }) => world.notifiers.invalidate({ ...world.rangeOf(1), event: 'clear' }, async () => undefined),
 }
 
+/** Somebody looks for an interval of the last page. */
 const LOOK: Scenario<Stage<Splitting>>['tasks'] = {
   visitor: async ({ driver }) => { await driver.find(2) },
 }
 
-/** The device uses the last page, which is reclaimed; something else runs as well, at the end of which what was deferred may be applied: an invalidation that hits the interval, or somebody who looks for it. */
+/** The device uses the last page, which is reclaimed; something else runs as well, at the end of which what was deferred may be applied. */
 function mapped(driver: (world: World) => Splitting, also: typeof HIT): Scenario<Stage<Splitting>> {
   return stage<Splitting>(
     {

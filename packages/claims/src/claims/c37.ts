@@ -1,10 +1,10 @@
-import type { Interval, IntervalNotifier } from '@mmu-notifier/core'
+import type { Interval, IntervalNotifier, InvalidateFinish, InvalidateRange } from '@mmu-notifier/core'
 import { Protocol, type Notifier } from '@mmu-notifier/core/steps'
 import { isMmuNotifierError, MmuNotifierError } from '@mmu-notifier/kernel'
 import type { Scenario } from '@mmu-notifier/explore'
 import { variant, type Claim } from '../claim.ts'
 import { withProtocol, type MakeOperations } from '../cores.ts'
-import type { Driver } from '../driver.ts'
+import { Driver } from '../driver.ts'
 import { stage, type Stage, type StageOptions } from '../scenario.ts'
 
 /** Does not ask whether the notifier is being removed. The list is what it is in C: to queue twice what is in it is what ruins it. */
@@ -38,45 +38,40 @@ export async function unlessRemoved(operation: Promise<void>): Promise<void> {
 const reclaim = ({ world }: Stage): Promise<void> => world.reclaim(0)
 
 /** The process exits, and the file is closed: both remove. A holder keeps the notifier, so that to look at it is no question. */
-function twice(operations?: MakeOperations): Scenario<Stage> {
+function twice(operations: MakeOperations): Scenario<Stage> {
   return stage(
     {
       exit: ({ x }) => unlessRemoved(x.removeDeferred()),
       close: ({ x }) => unlessRemoved(x.removeDeferred()),
       reclaim,
     },
-    { ...(operations && { operations }), before: ({ x }) => x.get(), check: gone },
+    { operations, before: ({ x }) => x.get(), check: gone },
   )
-}
-
-async function shrink({ world, driver, x }: Stage): Promise<void> {
-  const tree = await world.notifiers.lockTree()
-  await driver.lock.with(() => unlessRemoved(tree.update(x, world.pagesOf(0))))
-  await tree.unlock()
 }
 
 /** The interval is removed, and shrunk by somebody who does not know. */
-function updated(operations?: MakeOperations): Scenario<Stage> {
+function updated(operations: MakeOperations): Scenario<Stage> {
   return stage(
     {
       close: ({ x }) => unlessRemoved(x.removeDeferred()),
-      munmap: shrink,
+      async munmap({ world, driver, x }) {
+        const tree = await world.notifiers.lockTree()
+        await driver.lock.with(() => unlessRemoved(tree.update(x, world.pagesOf(0))))
+        await tree.unlock()
+      },
       reclaim,
     },
-    { pages: 2, ...(operations && { operations }), before: ({ x }) => x.get(), check: gone },
+    { pages: 2, operations, before: ({ x }) => x.get(), check: gone },
   )
 }
 
-/**
- * The holder is a device that works on the page. So whoever may be the one who removes takes away what it maps, in the section of the user lock in which its readers
- * are told; and who gives his reference back has nothing mapped any more.
- */
+/** The holder is a device that works on the page. So who removes takes away what it maps, in the section of the user lock in which its readers are told. */
 function reading(tasks: Scenario<Stage>['tasks'], options: StageOptions<Driver>): Scenario<Stage> {
   return stage(
     {
-      ...tasks,
       device: async ({ driver, x }) => { await driver.attempt(x, 0) },
       reclaim,
+      ...tasks,
     },
     { ...options, before: ({ x }) => x.get() },
   )
@@ -84,9 +79,16 @@ function reading(tasks: Scenario<Stage>['tasks'], options: StageOptions<Driver>)
 
 const drop = ({ world, driver, x }: Stage): Promise<void> =>
   driver.lock.with(async () => {
-    await driver.zap(world.pagesOf(0))
+    await driver.zap(world.pagesOf(0, world.pages - 1))
     await unlessRemoved(x.removeDeferred())
   })
+
+/** Who gives his reference back has nothing mapped any more. */
+async function faultAndPut({ driver, x }: Stage): Promise<void> {
+  await driver.attempt(x, 0)
+  await driver.zap(x)
+  await x.put()
+}
 
 /** LEAK: it was removed, and is in the tree. */
 async function gone({ world, x }: Stage): Promise<void> {
@@ -97,15 +99,38 @@ async function gone({ world, x }: Stage): Promise<void> {
   if (found) throw new MmuNotifierError('LEAK', 'LEAK  an interval that was removed is there')
 }
 
-/** Two holders, of whom each gives back what he has. */
-function putting(puts: number): Scenario<Stage> {
-  const put = async (x: IntervalNotifier, times: number): Promise<void> => {
-    for (let i = 0; i < times; i++) await x.put()
+const put = ({ x }: Stage): Promise<void> => x.put()
+
+/** The callback of a munmap shrinks the interval, which may be going. */
+class Shrinking extends Driver {
+  override async invalidate(notifier: IntervalNotifier, range: InvalidateRange, seq: number): Promise<boolean | InvalidateFinish> {
+    const answer = await super.invalidate(notifier, range, seq)
+    await unlessRemoved(range.tree.update(notifier, this.world.pagesOf(0)))
+    return answer
   }
+}
+
+/** A page of it is unmapped, on which the device works, and it is removed. */
+function shrunk(): Scenario<Stage> {
   return stage(
     {
-      close: ({ x }) => put(x, puts),
-      other: ({ x }) => put(x, 1),
+      close: drop,
+      munmap: ({ world }) => world.unmap(1),
+      device: async ({ driver, x }) => { await driver.attempt(x, 1) },
+    },
+    { pages: 2, driver: (world) => new Shrinking(world), before: ({ x }) => x.get(), check: gone },
+  )
+}
+
+/** Two holders, of whom one gives back more than he has. */
+function putting(): Scenario<Stage> {
+  return stage(
+    {
+      async close(state) {
+        await put(state)
+        await put(state)
+      },
+      other: put,
       reclaim,
     },
     { before: ({ x }) => x.get() },
@@ -122,11 +147,11 @@ already, and to add it again makes a loop of the list. An update of what is goin
 \`put\` has no such answer. It gives back what one has, and whoever gives back more takes it from another.`,
   variants: [
     variant('right', 'two remove the same interval, on which a reader works', 'pass', reading({ exit: drop, close: drop }, { check: gone })),
-    variant('right update', 'one removes it, one updates it, and a reader works on it', 'pass', reading({ close: drop, munmap: shrink }, { pages: 2, check: gone })),
-    variant('right put', 'two holders, two puts, one of them by a reader', 'pass', reading({ close: ({ x }) => x.put() }, {})),
+    variant('right update', 'one removes it, one updates it, and a reader works on it', 'pass', shrunk()),
+    variant('right put', 'two holders, two puts, one of them by a reader', 'pass', reading({ close: put, device: faultAndPut }, {})),
     variant('a', 'the core does not ask whether it is going: a second removal', 'CORRUPT', twice(withProtocol(Unasked))),
     variant('b', 'the core does not ask whether it is going: an update', 'CORRUPT', updated(withProtocol(Unasked))),
     variant('b lives', 'the same, with a list that knows what is in it: the interval comes back', 'LEAK', updated(withProtocol(Resurrecting))),
-    variant('c', 'one holder puts twice', ['REFCOUNT', 'UAF'], putting(2)),
+    variant('c', 'one holder puts twice', ['REFCOUNT', 'UAF'], putting()),
   ],
 }

@@ -31,7 +31,7 @@ export const v16: Claim = {
 are called after the section: they have not run yet. So it has to know what is to be released, and wait until that is done. Where there was never an interval it has nothing to wait for, and returns at once.`,
   variants: [
     variant('right', 'it waits for the releases', 'pass', on(SplitEnd)),
-    variant('right none', 'it returns where nothing was ever registered, though somebody looks for it', 'pass', stage(
+    variant('right none', 'it returns where nothing was ever registered, while somebody looks for an interval', 'pass', stage(
       {
         control: ({ world }) => world.notifiers.synchronize(),
         visitor: async ({ driver }) => { await driver.find(0) },
