@@ -48,6 +48,7 @@ makes sure under that lock that the entry is still there, and takes a reference 
 Without that lock two faults, each with its reference, keep each other from moving the page: that is time, and not shown here, where a page moves in one step.`,
   variants: [
     variant('right', 'folio lock and reference are taken under the page-table lock', 'pass', faulting(DeviceWorld, ASKS)),
+    variant('right munmap', 'the same, while the process unmaps the page', 'pass', faulting(DeviceWorld, UNMAPS)),
     variant('a', 'the driver is called without', 'UAF', faulting(NoReference, UNMAPS)),
     variant('b', 'they are taken after it was given back', 'UAF', faulting(ReferenceLater, UNMAPS)),
   ],

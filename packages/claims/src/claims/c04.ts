@@ -100,6 +100,7 @@ export const c04: Claim = {
 notifier nor what hangs on it may be freed before \`release\`, which comes after all of that. When nothing is being invalidated the removal is immediate and a driver that frees on return gets away with it, which is why tests do not find it: they have to remove while something runs.`,
   variants: [
     variant('right', 'release frees, and a reader has a reference', 'pass', reading((world) => new Removing(world))),
+    variant('right twice', 'release frees, and two invalidations overlap', 'pass', scenario((world) => new Removing(world))),
     variant('unseen', 'what hangs on it is freed on return, and nothing is being invalidated', 'pass', idle((world) => new FreesData(world))),
     variant('unseen notifier', 'the notifier is freed on return, and nothing is being invalidated', 'pass', idle((world) => new FreesNotifier(world), withOperations(WithoutRelease))),
     variant('a', 'what hangs on it is freed on return', 'UAF', scenario((world) => new FreesData(world))),

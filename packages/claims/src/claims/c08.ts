@@ -138,6 +138,8 @@ To insert first and remove then leaves no gap, but two intervals over one page: 
   variants: [
     variant('right', 'a batch; somebody looks for the last page', 'pass', mapped((world) => new Splitting(world), LOOK)),
     variant('d', 'three calls under one tree lock', 'pass', mapped((world) => new UnderOneLock(world), LOOK)),
+    variant('right hit', 'a batch; something else hits the interval', 'pass', mapped((world) => new Splitting(world), HIT)),
+    variant('d hit', 'three calls under one tree lock; something else hits the interval', 'pass', mapped((world) => new UnderOneLock(world), HIT)),
     variant('right read', 'a batch; somebody reads', 'pass', read((world) => new Splitting(world))),
     variant('right overlap', 'inserts before the removal; somebody reads', 'pass', read((world) => new InsertsFirst(world))),
     variant('right find', 'a batch; somebody inserts what he does not find', 'pass', found((world) => new Splitting(world))),

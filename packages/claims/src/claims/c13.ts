@@ -45,7 +45,7 @@ the spinlock held: without it he may see the change in the midst of that section
 A reader in \`readBegin\` may look without the spinlock. It touches nothing that is queued, and whatever invalidates after that has to take the spinlock first, so it finds the whole tree.`,
   variants: [
     variant('right', 'remove waits for the end of the period', 'pass', beside(removing((world) => new Removing(world)), 0)),
-    variant('right locked', 'the sequence changes before the queue is applied, remove looks with the spinlock held', 'pass', beside(removing((world) => new Removing(world), withOperations(LockedRemove)), 0, 'other')),
+    variant('right locked', 'the sequence changes before the queue is applied, remove looks with the spinlock held', 'pass', beside(removing((world) => new Removing(world), withOperations(LockedRemove)), 0)),
     variant('right reader', 'the same, and readBegin looks without the spinlock', 'pass', growing((world) => new Growing(world), withOperations(LockedRemove))),
     variant('a', 'remove looks without the spinlock', 'UAF', removing((world) => new Removing(world), withOperations(SplitEnd))),
     variant('b', 'the removal does not wait', 'UAF', removing((world) => new DoesNotWait(world))),

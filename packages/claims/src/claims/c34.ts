@@ -133,7 +133,7 @@ function faulting(teardown: (world: World) => Promise<void>, driver?: (world: Wo
 }
 
 /** An interval is removed, a page of it reclaimed, and the process exits. */
-function removing(operations: MakeOperations): Scenario<Stage> {
+function removing(operations?: MakeOperations): Scenario<Stage> {
   return exiting(
     {
       owner: ({ x }) => x.removeDeferred(),
@@ -141,7 +141,7 @@ function removing(operations: MakeOperations): Scenario<Stage> {
       reclaim: reclaimByHolder,
     },
     silently,
-    { before: ({ world }) => world.mm.mmgrab(), operations, check: ({ world }) => { world.nothingLeft() } },
+    { before: ({ world }) => world.mm.mmgrab(), ...(operations && { operations }), check: ({ world }) => { world.nothingLeft() } },
   )
 }
 
@@ -232,6 +232,7 @@ Each registered interval holds the object, and gives it back when its release ha
     variant('right user', 'the same by a user of the address space, with an invalidation that defers the insert', 'pass', deferring(true)),
     variant('right fault', 'a fault by a user while the process exits; the pages go silently', 'pass', faulting(silently)),
     variant('right count', 'a removal and a fault while the process exits', 'pass', leaving()),
+    variant('right count reclaim', 'a removal and a reclaim while the process exits', 'pass', removing()),
     variant('right close', 'a file that holds the address space is closed while the process exits', 'pass', closing(true)),
     variant('b', "the driver ignores 'release'; an 'unmap' follows", 'pass', faulting(withEvent, (world) => new IgnoresRelease(world)), { invariants: false }),
     variant('a', 'an insert is accepted without users', 'STALE', inserting(withOperations(AcceptsDead))),
