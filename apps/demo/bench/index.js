@@ -1,7 +1,7 @@
 /**
  * Speed and memory of the model.
  *
- *     npm run build && npm run bench -w @mmu-notifier/demo                 the recorded programs of fixtures/, half a minute
+ *     npm run build && npm run bench -w @mmu-notifier/demo                 the sample of the public set in fixtures/, half a minute
  *     npm run bench -w @mmu-notifier/demo -- FOLDER...                     other ones
  *
  * All times are CPU time of this process, collector and compiler threads included.
@@ -11,7 +11,7 @@ import { costByAreas } from './areas.js'
 import { mirrorGigabyte } from './mirror.js'
 import { runPrograms } from './programs.js'
 
-const FIXTURES = fileURLToPath(new URL('../../../fixtures/kernel-reference', import.meta.url))
+const FIXTURES = fileURLToPath(new URL('../../../fixtures/kernel-reference/public', import.meta.url))
 const AREAS = [100, 1_000, 10_000, 100_000]
 
 /** @param {string} title @param {string} value @param {string} [goal] */

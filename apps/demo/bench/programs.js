@@ -4,8 +4,8 @@ import { diff } from '../dist/diff.js'
 import { measure, median } from './measure.js'
 
 const ROUNDS = 7
-/** First rounds do not count: compilers are at work. */
-const WARM_UP = 2
+/** Operations that do not count: compilers are at work. */
+const WARM_UP = 150_000
 
 /**
  * Runs all programs of a folder, comparison included.
@@ -20,12 +20,12 @@ export async function runPrograms(folders) {
   const rates = []
   let programs = 0
   let operations = 0
-  for (let round = 0; round < WARM_UP + ROUNDS; round++) {
+  do {
     const { result, time } = await measure(() => diff(files))
     if (result.mismatches.length > 0) throw new Error(`${result.mismatches.length} mismatches`)
     programs = result.programs
     operations = result.operations
     rates.push((operations / time) * 1e6)
-  }
-  return { programs, operations, rate: median(rates.slice(WARM_UP)), first: rates[0] }
+  } while (rates.length < ROUNDS + WARM_UP / operations)
+  return { programs, operations, rate: median(rates.slice(-ROUNDS)), first: rates[0] }
 }

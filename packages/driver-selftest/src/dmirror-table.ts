@@ -41,6 +41,11 @@ export class DmirrorTable {
     return this.#table.byteLength
   }
 
+  /** As {@link PageTable.version}. */
+  get version(): number {
+    return this.#table.version
+  }
+
   look(address: number): TableEntry {
     return KINDS[kindOf(this.#table.get(address))]
   }

@@ -63,6 +63,11 @@ export class Dmirror implements WatchedTable {
     return this.#parts.table.look(address)
   }
 
+  /** Counts changes of the device's page table: while it is the same, so is what {@link look} says. */
+  get tableVersion(): number {
+    return this.#parts.table.version
+  }
+
   /** What {@link look} says of each page from `address` on, as characters. For looking. */
   lookRange(address: number, out: Uint8Array): void {
     this.#parts.table.lookRange(address, out)

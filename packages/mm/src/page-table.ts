@@ -45,6 +45,7 @@ export class PageTable {
   readonly #counts: number[] = []
   readonly #freeTables: number[] = []
   #entries = 0
+  #version = 0
   #byteLength = 0
   #hugeEntries = 0
   /** The leaf found last, by its number (address / span): faults and walks stay in one for a while. */
@@ -76,6 +77,11 @@ export class PageTable {
     return this.#entries
   }
 
+  /** Counts changes of entries: while it is the same, so is every entry. */
+  get version(): number {
+    return this.#version
+  }
+
   /** Bytes of all tables, directories included. */
   get byteLength(): number {
     return this.#byteLength
@@ -100,6 +106,7 @@ export class PageTable {
     const index = (address - number * this.#leafSpan) / PAGE_SIZE
     const old = table[index]
     table[index] = entry
+    this.#version++
     if (old === 0) {
       this.#counts[leaf]++
       this.#entries++
@@ -157,6 +164,7 @@ export class PageTable {
     const old = table[index]
     if (old === 0) return 0
     table[index] = 0
+    this.#version++
     this.#entries--
     if (--this.#counts[leaf] === 0) this.#freeLeaf(number)
     return old
@@ -218,6 +226,7 @@ export class PageTable {
         const entry = update(address, old)
         if (entry === old) continue
         table[index] = entry
+        this.#version++
         if (entry !== 0) continue
         this.#counts[leaf]--
         this.#entries--
@@ -331,6 +340,7 @@ export class PageTable {
     const old = this.#tables[table][index]
     if (slot < 0 && old > 0) throw new RangeError(`page table: a leaf is at ${hex(address)}, and no huge entry can be`)
     this.#tables[table][index] = slot
+    this.#version++
     this.#counts[table] += (slot === 0 ? 0 : 1) - (old === 0 ? 0 : 1)
     this.#lastNumber = NONE
     return old

@@ -21,6 +21,8 @@ export interface Mirror {
   exclusive(address: number, pages: number): Promise<Uint8Array>
   checkExclusive(address: number, pages: number): Promise<void>
   look(address: number): MirrorEntry
+  /** Counts changes of the table: while it is the same, so is what `look` says. Without it the table is read again after each operation. */
+  readonly tableVersion?: number
   /** What `look` says of each page from `address` on, as characters: for devices that can tell it at once. Without it each page is asked for. */
   lookRange?(address: number, out: Uint8Array): void
   /**

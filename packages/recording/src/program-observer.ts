@@ -12,15 +12,11 @@ const FILE_SHARED = code('f')
 const SPECIAL = code('d')
 const PROT_ERROR = 0xff
 
-interface Mapping {
-  readonly entries: Int32Array
-  readonly flags: Int32Array
-}
-
 /** As the device was last looked at. */
 interface Seen {
-  /** Which open of it that was. */
+  /** Which open of it that was, and the version of its table. */
   mirror: Mirror | undefined
+  version: number | undefined
   /** Bytes. */
   readonly snapshot: Uint8Array
   /** Characters. */
@@ -33,20 +29,24 @@ export class Observer {
   /** As it was last looked at: characters of pagemap. */
   readonly #pagemap: Uint8Array
   readonly #devices: readonly Seen[]
-  /** Of each page its entry in the page table, and the flags of its area: now, and before. */
-  #now: Mapping
-  #before: Mapping
+  /** The page table, its version, and of each page the flags of its area. */
+  #entries: Int32Array
+  #version: number | undefined
+  #flags: Int32Array
+  /** For what is looked at next. */
   readonly #next: Uint8Array
+  #nextWords: Int32Array
 
   constructor(machine: ProgramMachine) {
     const { pages } = machine.header
     const filled = (value: number): Uint8Array => new Uint8Array(pages).fill(value)
     this.#machine = machine
     this.#pagemap = filled(NONE)
-    this.#devices = [0, 1].map(() => ({ mirror: undefined, snapshot: filled(PROT_ERROR), table: filled(NONE) }))
-    this.#now = { entries: new Int32Array(pages), flags: new Int32Array(pages) }
-    this.#before = { entries: new Int32Array(pages), flags: new Int32Array(pages) }
+    this.#devices = [0, 1].map(() => ({ mirror: undefined, version: undefined, snapshot: filled(PROT_ERROR), table: filled(NONE) }))
+    this.#entries = new Int32Array(pages)
+    this.#flags = new Int32Array(pages)
     this.#next = filled(0)
+    this.#nextWords = new Int32Array(pages)
   }
 
   /** Adds to `results` the runs of pages that have changed since the last call; fields without any are left out. */
@@ -60,10 +60,15 @@ export class Observer {
     runs(this.#pagemap, this.#next, 0, (first, end, value) => pm.push([first, end, String.fromCharCode(value)]))
     for (const [d, device] of this.#devices.entries()) {
       const mirror = mirrors[d]
-      this.#readTable(mirror, this.#next)
-      runs(device.table, this.#next, 0, (first, end, value) => pt.push([d, first, end, String.fromCharCode(value)]))
-      const [from, to] = mirror === device.mirror ? mapped : [0, this.#next.length]
+      const opened = mirror !== device.mirror
+      const version = mirror ? mirror.tableVersion : 0
+      if (opened || version === undefined || version !== device.version) {
+        this.#readTable(mirror, this.#next)
+        runs(device.table, this.#next, 0, (first, end, value) => pt.push([d, first, end, String.fromCharCode(value)]))
+      }
       device.mirror = mirror
+      device.version = version
+      const [from, to] = opened ? [0, this.#next.length] : mapped
       if (!mirror || from === to) continue
       // A snapshot has no effect on the program: it faults nothing in and emits no event; the log was taken before.
       const snapshot = this.#peek(mirror, from, to) ?? (await mirror.snapshot(this.#machine.address(from), to - from))
@@ -94,26 +99,29 @@ export class Observer {
   /** Reads the areas and the page table. @returns the pages, the second exclusive, outside of which nothing has changed since the last call */
   #mapped(): [number, number] {
     const { mm, header } = this.#machine
-    const now = this.#before
-    const before = this.#now
-    this.#now = now
-    this.#before = before
-    const { entries, flags } = now
-    const pageOf = (address: number): number => Math.min(Math.max((address - header.base) / PAGE_SIZE, 0), flags.length)
-    flags.fill(0)
-    for (const vma of mm.vmas()) flags.fill(vma.flags, pageOf(vma.start), pageOf(vma.end))
-    mm.pageTable.readRange(header.base, header.base + entries.length * PAGE_SIZE, entries)
-    const same = (page: number): boolean => entries[page] === before.entries[page] && flags[page] === before.flags[page]
-    let from = 0
-    let to = entries.length
-    while (from < to && same(from)) from++
-    while (to > from && same(to - 1)) to--
+    const { pageTable } = mm
+    const { length } = this.#flags
+    const pageOf = (address: number): number => Math.min(Math.max((address - header.base) / PAGE_SIZE, 0), length)
+    let words = this.#nextWords.fill(0)
+    for (const vma of mm.vmas()) words.fill(vma.flags, pageOf(vma.start), pageOf(vma.end))
+    let [from, to] = differing(this.#flags, words)
+    this.#nextWords = this.#flags
+    this.#flags = words
+    if (pageTable.version !== this.#version) {
+      words = this.#nextWords
+      pageTable.readRange(header.base, header.base + length * PAGE_SIZE, words)
+      const [first, end] = differing(this.#entries, words)
+      if (first < end) [from, to] = from < to ? [Math.min(from, first), Math.max(to, end)] : [first, end]
+      this.#nextWords = this.#entries
+      this.#entries = words
+      this.#version = pageTable.version
+    }
     return [from, to]
   }
 
   #readPagemap(out: Uint8Array): void {
     const { frames } = this.#machine.memory
-    const { entries } = this.#now
+    const entries = this.#entries
     for (let page = 0; page < out.length; page++) {
       const entry = entries[page] ?? 0
       if (entry === 0) out[page] = NONE
@@ -156,6 +164,15 @@ export class Observer {
 
 function permissions({ prot, shared }: Vma): string {
   return `${prot & 1 ? 'r' : '-'}${prot & 2 ? 'w' : '-'}${prot & 4 ? 'x' : '-'}${shared ? 's' : 'p'}`
+}
+
+/** The range, half open, outside of which both are the same; an empty one when all of it is. */
+function differing(a: Int32Array, b: Int32Array): [number, number] {
+  let from = 0
+  let to = a.length
+  while (from < to && a[from] === b[from]) from++
+  while (to > from && a[to - 1] === b[to - 1]) to--
+  return [from, to]
 }
 
 /** Makes `old`, from `offset` on, what `now` is, and tells the runs of changed pages with the same new value. */
