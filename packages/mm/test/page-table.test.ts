@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { PAGE_SIZE, PageTable } from '../src/index.ts'
 import { random } from './helpers.ts'
@@ -180,6 +181,7 @@ test.each([1, 2, 3, 4])('agrees with a Map in random calls, seed %d', (seed) => 
     const end = Math.min(total, page + 1 + draw(draw(4) === 0 ? total : 20))
     const address = page * PAGE_SIZE
     const choice = draw(10)
+    const before = [table.version, new Map(model)] as const
     if (choice < 5) {
       expect(table.set(address, step + 1)).toBe(model.get(page) ?? 0)
       model.set(page, step + 1)
@@ -198,7 +200,7 @@ test.each([1, 2, 3, 4])('agrees with a Map in random calls, seed %d', (seed) => 
           else model.set(p, entry + 1)
       }
     }
-    expect(table.entries).toBe(model.size)
+    expect([table.entries, table.version !== before[0]]).toEqual([model.size, !isDeepStrictEqual(model, before[1])])
   }
   const expected = [...model].sort(([a], [b]) => a - b).map(([page, entry]) => [page * PAGE_SIZE, entry])
   expect(entries(table, 0, table.limit)).toEqual(expected)
@@ -225,7 +227,9 @@ describe('huge entries', () => {
     const huge = table()
     const empty = huge.byteLength
     huge.setHuge(0, ENTRY | 1)
+    const { version } = huge
     huge.setHuge(0, ENTRY | 2)
+    expect(huge.version).not.toBe(version)
     huge.freeTables(0, GIB)
     expect([huge.getHuge(0), huge.clearHuge(0), huge.clearHuge(0)]).toEqual([ENTRY | 2, ENTRY | 2, 0])
     huge.freeTables(0, GIB)
