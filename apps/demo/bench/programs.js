@@ -18,14 +18,13 @@ export async function runPrograms(folders) {
     readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => /\.jsonl(\.gz)?$/.test(name)).sort().map((name) => join(folder, name)),
   )
   const rates = []
-  let programs = 0
-  let operations = 0
+  let report
   do {
     const { result, time } = await measure(() => diff(files))
     if (result.mismatches.length > 0) throw new Error(`${result.mismatches.length} mismatches`)
-    programs = result.programs
-    operations = result.operations
-    rates.push((operations / time) * 1e6)
-  } while (rates.length < ROUNDS + WARM_UP / operations)
+    rates.push((result.operations / time) * 1e6)
+    report = result
+  } while (rates.length < ROUNDS + WARM_UP / report.operations)
+  const { programs, operations } = report
   return { programs, operations, rate: median(rates.slice(-ROUNDS)), first: rates[0] }
 }
