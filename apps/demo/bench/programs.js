@@ -17,6 +17,8 @@ export async function runPrograms(folders) {
   const files = folders.flatMap((folder) =>
     readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => /\.jsonl(\.gz)?$/.test(name)).sort().map((name) => join(folder, name)),
   )
+  if (files.length === 0) throw new Error(`${folders.join(', ')}: expected recorded programs (.jsonl, .jsonl.gz), got none`)
+  Error.stackTraceLimit = 0 // as `mmu-notifier diff` does
   const rates = []
   let report
   do {

@@ -18,12 +18,6 @@ export interface DiffReport {
   readonly mismatches: readonly ProgramMismatch[]
 }
 
-export interface DiffListener {
-  readonly print?: (line: string) => void
-  /** Told how many programs have run. */
-  readonly done?: (programs: number) => void
-}
-
 /** Operations that are shown before a mismatch. */
 const BEFORE = 5
 
@@ -33,27 +27,25 @@ const createDevice: CreateDevice = (memory, index, { pages }) => new DmirrorDevi
 export async function diffCommand(paths: readonly string[], { json = false }: DiffOptions): Promise<number> {
   const files = (await Promise.all(paths.map(findPrograms))).flat()
   const progress = new Progress('comparing', 'program')
+  const { stackTraceLimit } = Error
+  Error.stackTraceLimit = 0 // an errno is a result here: nobody looks at its stack, which is the dearest part of it
   const report = await diff(files, {
     done: (n) => { progress.update(n, files.length) },
     ...(!json && { print: (line: string) => { console.log(line) } }),
-  }).finally(() => { progress.stop() })
+  }).finally(() => {
+    Error.stackTraceLimit = stackTraceLimit
+    progress.stop()
+  })
   if (json) console.log(JSON.stringify(report, undefined, 2))
   else if (report.programs > 0) console.log(summary(report))
   return report.mismatches.length === 0 ? 0 : 1
 }
 
 /** Runs programs and compares them. Of each that differs `print` gets the first mismatch, with what came before it; of scripts all that the model does. */
-export async function diff(files: readonly string[], { print, done }: DiffListener = {}): Promise<DiffReport> {
-  const { stackTraceLimit } = Error
-  Error.stackTraceLimit = 0 // an errno is a result here: nobody looks at its stack, which is the dearest part of it
-  try {
-    return await runPrograms(files, print, done)
-  } finally {
-    Error.stackTraceLimit = stackTraceLimit
-  }
-}
-
-async function runPrograms(files: readonly string[], print: DiffListener['print'], done: DiffListener['done']): Promise<DiffReport> {
+export async function diff(
+  files: readonly string[],
+  { print, done }: { print?: (line: string) => void; done?: (programs: number) => void } = {},
+): Promise<DiffReport> {
   const mismatches: ProgramMismatch[] = []
   let programs = 0
   let operations = 0

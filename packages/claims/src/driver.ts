@@ -40,6 +40,14 @@ export class Driver<W extends World = World> {
     return this.world.zap(interval)
   }
 
+  /** Takes away what the device maps of it and removes it, in one section of the user lock: a reader who is under way asks there, and hears of it. */
+  unmapAndRemove(notifier: IntervalNotifier): Promise<void> {
+    return this.lock.with(async () => {
+      await this.zap(notifier)
+      await notifier.removeDeferred()
+    })
+  }
+
   /** What a munmap leaves of our intervals, as one batch. Nothing by default: most questions are not about it. */
   async cut(_range: InvalidateRange): Promise<void> {
     // overridden

@@ -91,7 +91,7 @@ export class Userfaultfd {
     await this.#queue.wake(start, checkRange('UFFDIO_WAKE', start, length))
   }
 
-  /** The areas are as any other again, and all who wait go on. Linux: `userfaultfd_release()`. */
+  /** The areas are like all others again, and who waits goes on. Linux: `userfaultfd_release()`. */
   async close(): Promise<void> {
     const { vmas } = this.#mm
     await this.#mm.locked('write', async () => {

@@ -149,10 +149,7 @@ function removing(operations?: MakeOperations): Scenario<Stage> {
 function leaving(): Scenario<Stage> {
   return exiting(
     {
-      owner: ({ driver, x }) => driver.lock.with(async () => {
-        await driver.zap(x)
-        await x.removeDeferred()
-      }),
+      owner: ({ driver, x }) => driver.unmapAndRemove(x),
       exit: ({ world }) => world.mm.mmput(),
       async device({ world, driver, x }) {
         if (await world.mm.mmget()) {

@@ -48,10 +48,7 @@ const READS: Scenario<Stage<Both>>['tasks'] = {
   async device({ driver, notifiers: [, y] }) {
     if (!y) return
     await driver.attempt(y, 1)
-    await driver.lock.with(async () => {
-      await driver.zap(y)
-      await y.removeDeferred()
-    })
+    await driver.unmapAndRemove(y)
   },
 }
 

@@ -86,10 +86,7 @@ const LAST_FAULT: Readonly<Record<string, Task>> = {
       await driver.attempt(x, 0)
       await mm.mmput()
     }
-    await driver.lock.with(async () => {
-      await driver.zap(x)
-      await x.removeDeferred()
-    })
+    await driver.unmapAndRemove(x)
   },
 }
 
