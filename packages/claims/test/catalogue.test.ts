@@ -1,3 +1,4 @@
+import { explore } from '@mmu-notifier/explore'
 import { readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
@@ -61,4 +62,13 @@ test('claims are found by id in any case', () => {
 
 test('the book begins with the list of all claims', () => {
   expect(readFileSync(join(root, '../../docs/claims.md'), 'utf8').startsWith(outline(CLAIMS))).toBe(true)
+})
+
+test('all run on the fast engine: nothing that they await is foreign to it', async () => {
+  for (const { id, variants } of CLAIMS) {
+    for (const { name, scenario } of variants) {
+      const { counterexample } = await explore(scenario, { engine: 'generator', strategy: 'random', budget: 1 })
+      expect([id, name, counterexample?.code]).not.toEqual([id, name, 'FOREIGN'])
+    }
+  }
 })

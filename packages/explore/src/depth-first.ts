@@ -46,6 +46,11 @@ export abstract class DepthFirst<Plan> implements Director {
     this.#sleeps = sleeps
   }
 
+  /** The next execution is the first one, or was restarted. */
+  get begins(): boolean {
+    return this.#fresh
+  }
+
   /** Prepares the next execution, unless it is prepared. @returns false when everything has been explored */
   next(): boolean {
     this.#ready = this.#ready || this.#prepare()
@@ -123,9 +128,11 @@ export abstract class DepthFirst<Plan> implements Director {
     return !this.#foreign
   }
 
-  /** Begins again after this execution. */
+  /** Begins again. */
   protected restart(): void {
     this.#fresh = true
+    this.#ready = false
+    this.exhausted = false
   }
 
   /** A new node. @param awake every choice there is but those that sleep @returns undefined when no task is left to choose: all sleep */

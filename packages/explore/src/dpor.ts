@@ -14,7 +14,12 @@ export abstract class Dpor<Plan> extends DepthFirst<Plan> {
   readonly wantsRaces: boolean = true
   readonly #predict: Prediction
   readonly #reach: Reach
+  /** Of what is known of the reach, when the search began. */
   #version = 0
+  /** Since then. */
+  #executions = 0
+  /** So many executions, and it begins again: as many as it took to learn something, since what else there is to learn is often near. */
+  #end = Infinity
   /** By position: the positions of the events that the one there races with. */
   readonly #races: (readonly number[])[] = []
 
@@ -33,10 +38,20 @@ export abstract class Dpor<Plan> extends DepthFirst<Plan> {
     this.#races[position] = races
   }
 
+  override next(): boolean {
+    if (this.begins) {
+      this.#version = this.#reach.version
+      this.#executions = 0
+      this.#end = Infinity
+    }
+    return super.next()
+  }
+
   override finished(outcome: Outcome): void {
     super.finished(outcome)
-    if (this.#version !== this.#reach.version) {
-      this.#version = this.#reach.version
+    this.#executions++
+    if (this.#outdated) this.#end = Math.min(this.#end, 2 * this.#executions)
+    if (this.#executions >= this.#end) {
       this.restart()
       return
     }
@@ -46,6 +61,12 @@ export abstract class Dpor<Plan> extends DepthFirst<Plan> {
       if (event.modes.length === 0 || !(waits(item(event.modes, 0)) || event.possible)) continue
       for (const earlier of this.trace.racesOf(event)) this.#reverse(earlier, event)
     }
+    if (this.#outdated && !super.next()) this.restart()
+  }
+
+  /** Operations touch more than was known when the search began: it has missed races, and is to begin again. */
+  get #outdated(): boolean {
+    return this.#version !== this.#reach.version
   }
 
   /**

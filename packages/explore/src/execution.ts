@@ -12,6 +12,8 @@ import { RELAX } from './relax.ts'
 import type { Turn } from './turn.ts'
 
 const NEVER = new Promise<never>(() => undefined)
+/** An operation starts in the running task, which waits with it. */
+const PLAINLY = Symbol('plainly')
 
 /**
  * The scheduler of one execution: asks the director whose step is next and performs it. How a task is suspended where it starts an operation, and how it goes on, is
@@ -57,8 +59,8 @@ export abstract class Execution extends Population implements Scheduler {
   step<On extends Target, A, B, Result>(operation: Operation<On, A, B, Result>, target: On, a: A, b: B): Promise<Result> {
     const task = this.running
     if (!this.plainly || task === undefined || task.operation !== undefined) {
-      const instead = this.#notPlainly(operation, target, a, b) as Promise<Result> | undefined
-      if (instead !== undefined || task === undefined) return instead ?? NEVER
+      const instead = this.#notPlainly(operation, target, a, b)
+      if (instead !== PLAINLY || task === undefined) return instead as Promise<Result>
     }
     task.operation = operation
     task.target = target
@@ -128,8 +130,8 @@ export abstract class Execution extends Population implements Scheduler {
     this.end({ end: 'abandoned', blocked: [] })
   }
 
-  /** An operation starts where it may not, or where there is more to it. @returns what is awaited; undefined when it starts plainly, in the running task */
-  #notPlainly(operation: Operation, target: Target, a: unknown, b: unknown): Promise<unknown> | undefined {
+  /** An operation starts where it may not, or where there is more to it. @returns what is awaited: of compiled code, what came of it */
+  #notPlainly(operation: Operation, target: Target, a: unknown, b: unknown): unknown {
     const task = this.running
     if (this.#performing && task?.operation && task.target) {
       throw new TypeError(`task ${task.name} starts ${nameOf(operation, target)} inside ${nameOf(task.operation, task.target)}, which is one step`)
@@ -142,7 +144,7 @@ export abstract class Execution extends Population implements Scheduler {
     if (!task) wrong = `${nameOf(operation, target)} is started outside of every task: a promise was not awaited`
     else wrong = witness?.starts(task, operation, target)
     if (wrong === undefined && task && waiting) wrong = `task ${task.name} starts ${nameOf(operation, target)} while its ${waiting.kind} ${waiting.object} is pending: an await is missing`
-    if (wrong === undefined) return undefined
+    if (wrong === undefined) return PLAINLY
     this.fail(missingAwait(task, wrong, witness))
     return NEVER
   }

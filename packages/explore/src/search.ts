@@ -5,6 +5,7 @@ import { Exhaustive } from './exhaustive.ts'
 import { Random } from './random.ts'
 import type { Session } from './session.ts'
 import { partOf, UNSPLIT, type Shard, type Split } from './shard.ts'
+import { Survey } from './survey.ts'
 import { PriorityWalk, RandomWalk } from './walks.ts'
 
 /** What a phase of a search came to. */
@@ -38,16 +39,18 @@ export class Search {
   readonly #session: Session
   readonly #engine: Engine
   readonly #options: SearchOptions
+  readonly #seed: number
   readonly #random: Random
   #split: Split | undefined
-  #dpor: OptimalDpor | undefined
+  #dpor: { readonly strategy: OptimalDpor; readonly survey: Survey } | undefined
 
   /** @param engine for the searches that keep their place while others run */
   constructor(session: Session, engine: Engine, options: SearchOptions) {
     this.#session = session
     this.#engine = engine
     this.#options = options
-    this.#random = new Random(options.seed + options.shard.index * 0x9e3779b9)
+    this.#seed = options.seed + options.shard.index * 0x9e3779b9
+    this.#random = new Random(this.#seed)
   }
 
   async portfolio(): Promise<Completed> {
@@ -111,9 +114,17 @@ export class Search {
   async dpor(runs?: number): Promise<Completed> {
     const session = this.#session
     const engine = this.#engine
-    const strategy = (this.#dpor ??= new OptimalDpor(engine.trace, engine.reach, { split: await this.#splitting() }))
-    const next = (): OptimalDpor | undefined => (!engine.relaxes && strategy.next() ? strategy : undefined)
-    await session.runAll(times(runs, next), (outcome) => { strategy.finished(outcome) }, engine)
+    const { strategy, survey } = (this.#dpor ??= {
+      strategy: new OptimalDpor(engine.trace, engine.reach, { split: await this.#splitting() }),
+      survey: new Survey(new Random(this.#seed), engine.reach),
+    })
+    let surveying = false
+    const next = (): Director | undefined => {
+      if (engine.relaxes) return undefined
+      surveying = strategy.begins && survey.next(session.longest)
+      return surveying ? survey : strategy.next() ? strategy : undefined
+    }
+    await session.runAll(times(runs, next), (outcome) => { if (!surveying) strategy.finished(outcome) }, engine)
     if (engine.relaxes && !session.over) return this.bounded(Infinity)
     const exhausted = strategy.exhausted || (session.failure === undefined && !engine.relaxes && !strategy.next())
     const { complete, blocked } = strategy

@@ -13,6 +13,22 @@ test('what is compiled runs as generators', async () => {
   expect(engine.kind).toBe('generator')
 })
 
+test('so is a setup whose operations give nothing back', async () => {
+  const { verdict, report } = await explore(
+    {
+      async setup(kernel) {
+        const m = kernel.mutex('m')
+        await m.lock()
+        await m.unlock()
+        return { m }
+      },
+      tasks: { task: ({ m }) => m.with(async () => undefined) },
+    },
+    { engine: 'generator', strategy: 'dpor' },
+  )
+  expect({ verdict, report }).toEqual({ verdict: 'exhausted', report: 'exhausted: 1 traces, 1 executions; optimal DPOR' })
+})
+
 describe('both engines find the same', () => {
   async function both(make: () => Scenario, options: ExploreOptions): Promise<Exploration> {
     const [one, other] = await Promise.all((['promise', 'generator'] as EngineKind[]).map((engine) => explore(make(), { ...options, engine })))
