@@ -55,13 +55,20 @@ export class Driver<W extends World = World> {
 
   /** A device fault on `page` for a notifier that the caller holds: the canonical loop. @returns false when the notifier is dying: look for another one */
   async fault(notifier: IntervalNotifier, page: number): Promise<boolean> {
-    while (!(await this.attempt(notifier, page))) if (notifier.dying) return false
-    return true
+    for (;;) {
+      const seq = await notifier.readBegin()
+      if (seq < 0) return false
+      if (await this.mapIfHolds(notifier, page, seq)) return true
+    }
   }
 
   /** One turn of it: where the device is left to ask again, which another task, or an execution that starts it later, stands for. @returns false when it has to */
   async attempt(notifier: IntervalNotifier, page: number): Promise<boolean> {
-    const seq = await notifier.readBegin()
+    return this.mapIfHolds(notifier, page, await notifier.readBegin())
+  }
+
+  /** @returns false when an invalidation has come since `seq` */
+  protected async mapIfHolds(notifier: IntervalNotifier, page: number, seq: number): Promise<boolean> {
     const frame = await this.read(page)
     await this.lock.lock()
     const retry = await notifier.readRetry(seq)

@@ -55,9 +55,10 @@ export interface Beside {
 /**
  * A scenario, and in it a device of another driver that asks for a page by an interval of its own.
  * @param page which one: an invalidation of the scenario that hits it has to be waited for
- * @param instead the task that makes room for it, where nothing depends on that
+ * @param then the task that it goes on with, in place of one more task: more traces than can be explored
  */
-export function beside<S extends Stage>({ setup, tasks, check }: Scenario<S>, page: number, instead?: string): Scenario<S & Beside> {
+export function beside<S extends Stage>({ setup, tasks, check }: Scenario<S>, page: number, then = ''): Scenario<S & Beside> {
+  const { [then]: goOn, ...others } = tasks
   return {
     async setup(kernel) {
       const state = await setup(kernel)
@@ -65,11 +66,14 @@ export function beside<S extends Stage>({ setup, tasks, check }: Scenario<S>, pa
       return { ...state, other, y: await other.insert(page) }
     },
     tasks: {
-      ...Object.fromEntries(Object.entries(tasks).filter(([name]) => name !== instead)),
-      async reader({ world: { mm }, other, y }) {
-        if (!(await mm.mmget())) return
-        await other.attempt(y, page)
-        await mm.mmput()
+      ...others,
+      async reader(state, kernel) {
+        const { world: { mm }, other, y } = state
+        if (await mm.mmget()) {
+          await other.attempt(y, page)
+          await mm.mmput()
+        }
+        await goOn?.(state, kernel)
       },
     },
     async check(state, kernel) {

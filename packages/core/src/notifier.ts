@@ -12,7 +12,10 @@ export interface IntervalNotifier<Data = unknown> extends Interval {
   readonly ops: IntervalNotifierOps<Data>
   /** What the driver hung on it at `insert`. */
   readonly data: Data
-  /** True from the moment its removal was asked for; never false again. `find` skips it and `readRetry` is always true. */
+  /**
+   * True from the moment its removal was asked for; never false again. `find` skips it and `readRetry` is always true. For looking, not for deciding: nothing orders it
+   * against the removal, and a checker does not see it. A reader learns it from {@link readBegin}.
+   */
   readonly dying: boolean
   /** Now; for looking, not for deciding. */
   readonly references: number
@@ -20,7 +23,8 @@ export interface IntervalNotifier<Data = unknown> extends Interval {
   /**
    * Opens a read of the CPU page tables for this interval. Waits until an invalidation that hit it, and every insert or batch that concerns
    * it, is over. Not under a lock that a callback takes, not in a callback, not under the tree lock. Linux: `mmu_interval_read_begin()`.
-   * @returns the sequence number for {@link readRetry}
+   * @returns the sequence number for {@link readRetry}, which is odd; a negative one when the notifier is dying, so that every read has to be begun again: give up, and look
+   * for another interval
    */
   readBegin(): Promise<number>
   /**

@@ -35,13 +35,13 @@ export async function mirrorRange(
   request: Omit<RangeFaultRequest, 'notifier' | 'seq'>,
   program: (pages: FaultedPages) => Promise<void>,
 ): Promise<boolean> {
-  while (!notifier.dying) {
+  for (;;) {
     const seq = await notifier.readBegin()
+    if (seq < 0) return false
     const pages = await mm.rangeFault({ notifier, seq, ...request })
     if (pages === 'busy') continue
     if (await programIfHolds(notifier, seq, lock, pages, program)) return true
   }
-  return false
 }
 
 /**

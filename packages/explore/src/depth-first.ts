@@ -128,11 +128,9 @@ export abstract class DepthFirst<Plan> implements Director {
     return !this.#foreign
   }
 
-  /** Begins again. */
+  /** Begins again after this execution. */
   protected restart(): void {
     this.#fresh = true
-    this.#ready = false
-    this.exhausted = false
   }
 
   /** A new node. @param awake every choice there is but those that sleep @returns undefined when no task is left to choose: all sleep */

@@ -14,12 +14,10 @@ export abstract class Dpor<Plan> extends DepthFirst<Plan> {
   readonly wantsRaces: boolean = true
   readonly #predict: Prediction
   readonly #reach: Reach
-  /** Of what is known of the reach, when the search began. */
+  /** What was known of the reach when the search began. */
   #version = 0
-  /** Since then. */
-  #executions = 0
-  /** So many executions, and it begins again: as many as it took to learn something, since what else there is to learn is often near. */
-  #end = Infinity
+  /** How often it has begun. */
+  #beginnings = 0
   /** By position: the positions of the events that the one there races with. */
   readonly #races: (readonly number[])[] = []
 
@@ -41,17 +39,14 @@ export abstract class Dpor<Plan> extends DepthFirst<Plan> {
   override next(): boolean {
     if (this.begins) {
       this.#version = this.#reach.version
-      this.#executions = 0
-      this.#end = Infinity
+      this.#beginnings++
     }
     return super.next()
   }
 
   override finished(outcome: Outcome): void {
     super.finished(outcome)
-    this.#executions++
-    if (this.#outdated) this.#end = Math.min(this.#end, 2 * this.#executions)
-    if (this.#executions >= this.#end) {
+    if (this.#version !== this.#reach.version) {
       this.restart()
       return
     }
@@ -61,12 +56,13 @@ export abstract class Dpor<Plan> extends DepthFirst<Plan> {
       if (event.modes.length === 0 || !(waits(item(event.modes, 0)) || event.possible)) continue
       for (const earlier of this.trace.racesOf(event)) this.#reverse(earlier, event)
     }
-    if (this.#outdated && !super.next()) this.restart()
   }
 
-  /** Operations touch more than was known when the search began: it has missed races, and is to begin again. */
-  get #outdated(): boolean {
-    return this.#version !== this.#reach.version
+  /**
+   * The choice to begin with where nothing speaks for any: the first task's, or the last one's each second time. So what is to be learned at the far end of the tree is met early, too.
+   */
+  protected free(awake: readonly Choice[]): Choice | undefined {
+    return awake.at(this.#beginnings % 2 === 1 ? 0 : -1)
   }
 
   /**
@@ -146,7 +142,7 @@ export class OptimalDpor extends Dpor<OptimalPlan> {
     const plan = { tree: this.#below, others: above ? awake.slice(1) : [], choices: choicesOf(situation) }
     this.#below = []
     const planned = this.#take(plan, sleep)
-    const chosen = planned >= 0 ? planned : awake[0]
+    const chosen = planned >= 0 ? planned : above ? awake[0] : this.free(awake)
     if (chosen === undefined) return undefined
     const node = { chosen, sleep, plan }
     this.#open = !above && (planned < 0 || this.#any) ? node : undefined

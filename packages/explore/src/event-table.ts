@@ -45,6 +45,7 @@ export class EventTable {
       if (entry.operation !== operation || event.way !== way || event.ways !== ways || !footprint.isOf(event) || !Object.is(entry.argument, argument)) continue
       if (entry.name === target.name && isSame(event.after, after)) return event
     }
+    const touched = footprint.take()
     const event: Event = {
       task: task.id - 1,
       index,
@@ -52,10 +53,11 @@ export class EventTable {
       name: objectOf(operation, target),
       way,
       ways,
-      ...footprint.take(),
+      ...touched,
       changes: changes && ((state) => changes(state, argument)),
       possible: possible && ((state) => possible(state, argument)),
       after,
+      fleeting: isObject(argument) || touched.before.some(isObject),
     }
     entries.unshift({ event, operation, argument, name: target.name })
     if (entries.length > VARIANTS) entries.pop()
@@ -63,8 +65,12 @@ export class EventTable {
   }
 }
 
+function isObject(value: unknown): boolean {
+  return (typeof value === 'object' && value !== null) || typeof value === 'function'
+}
+
 function isSame(a: readonly Event[], b: readonly Event[]): boolean {
   if (a.length !== b.length) return false
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false
+  for (let i = 0; i < a.length; i++) if (a[i]?.task !== b[i]?.task || a[i]?.index !== b[i]?.index) return false
   return true
 }

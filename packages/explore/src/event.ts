@@ -32,11 +32,19 @@ export interface Event {
   readonly possible: ((state: unknown) => boolean) | undefined
   /** What woke, started or was joined by it: it could not have come before these. */
   readonly after: readonly Event[]
+  /** It holds what is another object in each execution: to be compared with what the same execution holds only. */
+  readonly fleeting: boolean
 }
 
 /** True when `later` depends on `earlier`, by program order, a conflict or a wait. The relation is not transitive. */
 export function depends(earlier: Event, later: Event): boolean {
-  return earlier.task === later.task || later.after.includes(earlier) || conflict(earlier, later)
+  return earlier.task === later.task || enables(earlier, later) || conflict(earlier, later)
+}
+
+/** By name, since the two may have been recorded in different executions. */
+function enables({ task, index }: Event, { after }: Event): boolean {
+  for (const event of after) if (event.task === task && event.index === index) return true
+  return false
 }
 
 /** True when two events of different tasks, neither of which enables the other, do not commute. */

@@ -1,4 +1,5 @@
 import { alters } from './access.ts'
+import type { Footprint } from './footprint.ts'
 
 /**
  * What an operation has been seen to touch beside its own target, in any execution: the cells of a section or a predicate.
@@ -16,13 +17,13 @@ export class Reach {
     return this.#touched.get(keyOf(task, index, target))
   }
 
-  /** The operation touched all of these; the first is its own target. */
-  learn(task: number, index: number, objects: readonly number[], modes: readonly number[]): void {
-    if (objects.length < 2) return
+  /** The operation touched all of `footprint`; the first is its own target. */
+  learn(task: number, index: number, { size, objects, modes }: Footprint): void {
+    if (size < 2) return
     const key = keyOf(task, index, objects[0] as number)
     let touched = this.#touched.get(key)
     if (!touched) this.#touched.set(key, (touched = { objects: [], modes: [] }))
-    for (let i = 1; i < objects.length; i++) {
+    for (let i = 1; i < size; i++) {
       const object = objects[i] as number
       const mode = modes[i] as number
       const at = touched.objects.indexOf(object)

@@ -115,7 +115,7 @@ export class Recorder {
       }
     }
     const name = objects.map((object) => this.#identities.names[object] ?? '?').join(', ')
-    return { task: task.id - 1, index, kind: 'relax', name, way: 0, ways: 0, objects, modes: objects.map(() => MODE.read), before, changes: undefined, possible: undefined, after: NOTHING }
+    return { task: task.id - 1, index, kind: 'relax', name, way: 0, ways: 0, objects, modes: objects.map(() => MODE.read), before, changes: undefined, possible: undefined, after: NOTHING, fleeting: false }
   }
 
   /** The turn of `relax` is over: it has seen that something it looked at was altered. @returns what that is */
@@ -139,10 +139,10 @@ export class Recorder {
       if (!this.#repeats(before, task, operation)) {
         return nondeterminism(task, `did ${before.kind} ${before.name} in step ${step} of one execution, and ${operation.kind} ${objectOf(operation, target)} in another with the same choices`)
       }
-      task.lastEvent = before
+      task.lastEvent = before.fleeting ? this.trace.refresh(step, this.eventOf(task, operation, target, way, ways)) : before
     } else {
       const races: number[] | undefined = this.#director.wantsRaces ? [] : undefined
-      if (operation.kind !== 'relax') this.#reach.learn(task.id - 1, indexOf(task), this.#footprint.objects, this.#footprint.modes)
+      if (operation.kind !== 'relax') this.#reach.learn(task.id - 1, indexOf(task), this.#footprint)
       const event = this.eventOf(task, operation, target, way, ways)
       this.trace.append(event, races)
       task.lastEvent = event
@@ -165,7 +165,7 @@ export class Recorder {
   }
 
   #repeats(event: Event, task: ExploredTask, operation: Operation): boolean {
-    return event.task === task.id - 1 && event.kind === operation.kind && event.objects[0] === this.#footprint.objects[0]
+    return event.task === task.id - 1 && event.kind === operation.kind && event.objects[0] === (this.#footprint.size > 0 ? this.#footprint.objects[0] : undefined)
   }
 
   #idOf(target: Target): number {

@@ -66,6 +66,12 @@ export class Trace {
     }
   }
 
+  /** The event at `position`, as it was recorded in this execution. */
+  refresh(position: number, event: Event): Event {
+    this.events[position] = event
+    return event
+  }
+
   /** Adds `event` at the end. @param races gets the positions of the events with which it races */
   append(event: Event, races?: number[]): void {
     const { task, index, objects } = event

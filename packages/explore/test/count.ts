@@ -1,4 +1,5 @@
 import { DepthFirst } from '../src/depth-first.ts'
+import type { Choice } from '../src/director.ts'
 import { OptimalDpor } from '../src/dpor.ts'
 import { predict } from '../src/event.ts'
 import { Exhaustive } from '../src/exhaustive.ts'
@@ -19,7 +20,14 @@ export interface Counts {
   traces: Set<number>
 }
 
-export type Algorithm = 'optimal' | 'source' | 'sleep' | 'all' | { readonly preemptions: number }
+/** `backwards`: optimal, from the other end of the tree. */
+export type Algorithm = 'optimal' | 'backwards' | 'source' | 'sleep' | 'all' | { readonly preemptions: number }
+
+class Backwards extends OptimalDpor {
+  protected override free(awake: readonly Choice[]): Choice | undefined {
+    return awake.at(-1)
+  }
+}
 
 /** Explores all of a scenario, failures included. */
 export async function count<State>(
@@ -30,8 +38,8 @@ export async function count<State>(
   const engine = new Engine(scenario, { lockdep: false, trylockWrites: options.trylockWrites ?? false, maxSteps: 10_000, kind: undefined }, options.reach && { reach: options.reach })
   const { trace } = engine
   const strategy: DepthFirst<unknown> =
-    algorithm === 'optimal'
-      ? new OptimalDpor(trace, engine.reach, { prediction: options.prediction ?? predict })
+    algorithm === 'optimal' || algorithm === 'backwards'
+      ? new (algorithm === 'optimal' ? OptimalDpor : Backwards)(trace, engine.reach, { prediction: options.prediction ?? predict })
       : algorithm === 'source'
         ? new SourceDpor(trace, engine.reach, { prediction: options.prediction ?? predict })
         : new Exhaustive(trace, typeof algorithm === 'object' ? { sleepSets: false, ...algorithm } : { sleepSets: algorithm === 'sleep' })

@@ -6,6 +6,9 @@ import { item } from '../src/item.ts'
 interface Shared {
   readonly kernel: Kernel
   readonly cells: Cell<number>[]
+  /** Objects of this execution, and a cell that holds one of them. */
+  readonly objects: readonly object[]
+  readonly holder: Cell<object | undefined>
   readonly mutexes: Mutex[]
   readonly rwsem: RwSemaphore
   readonly spin: SpinLock
@@ -27,7 +30,7 @@ const CELLS = ['read', 'write', 'cas', 'add', 'if'] as const
 const ALL = [...CELLS, 'lock', 'trylock', 'down_read', 'down_write', 'section', 'wait', 'wake'] as const
 const NEW = ['wake_one', 'complete', 'complete_all', 'await', 'try_await', 'seq_write', 'seq_read', 'srcu_read', 'synchronize', 'queue_work', 'flush'] as const
 const TRY = ['spin_trylock', 'try_read', 'try_write'] as const
-type Kind = (typeof ALL)[number] | 'spin' | 'ref' | 'drop' | 'spawn' | (typeof NEW)[number] | (typeof TRY)[number]
+type Kind = (typeof ALL)[number] | 'spin' | 'ref' | 'drop' | 'spawn' | (typeof NEW)[number] | (typeof TRY)[number] | 'hold' | 'exchange'
 const SLEEPS: readonly Kind[] = ['wait', 'await', 'synchronize', 'flush']
 
 /** The lock that a statement takes; there are two mutexes. */
@@ -65,6 +68,7 @@ export const SHAPES: Readonly<Record<string, Shape>> = {
   mixed: MIXED,
   cells: { ...MIXED, tasks: [2, 4], statements: (n) => (n === 2 ? 5 : n === 3 ? 3 : 2), kinds: CELLS },
   cas: { ...MIXED, tasks: [3, 4], statements: () => 2, kinds: ['cas', 'cas', 'write', 'read', 'if'], cells: 1 },
+  objects: { ...MIXED, tasks: [2, 4], statements: (n) => (n === 2 ? 4 : 2), kinds: ['exchange', 'exchange', 'exchange', 'hold', 'write', 'read', 'if'] },
   locks: { ...MIXED, kinds: ['lock', 'trylock', 'trylock', 'write', 'read', 'if'] },
   rwsem: { ...MIXED, kinds: ['down_read', 'down_read', 'down_write', 'write', 'read', 'wait', 'wake'], sleepsWithLocks: true },
   queue: { ...MIXED, kinds: ['wait', 'wait', 'wake', 'write', 'add', 'if'] },
@@ -98,7 +102,7 @@ export function randomProgram(seed: number, shape: Shape = MIXED): { scenario: S
     const say = (text: string): void => void lines.push(indent + text)
     const kind = item(shape.kinds, any(shape.kinds.length))
     const lock = LOCKS[kind]?.(d)
-    const plain = kind === 'read' || kind === 'write' || kind === 'cas' || kind === 'add'
+    const plain = kind === 'read' || kind === 'write' || kind === 'cas' || kind === 'add' || kind === 'hold' || kind === 'exchange'
     // Nothing is taken twice, nobody sleeps under the spinlock, and there is one reference to drop.
     const wrong = (lock !== undefined && held.includes(lock)) || (held.includes('spin') && !plain && kind !== 'if') || (kind === 'drop' && dropped)
     const itself = (kind === 'synchronize' && held.includes('srcu')) || (kind === 'flush' && held.includes('work'))
@@ -114,6 +118,12 @@ export function randomProgram(seed: number, shape: Shape = MIXED): { scenario: S
       case 'cas':
         say(`cas c${c} ${v - 1} ${v}`)
         return async (s, seen) => void seen.push(await cell(s, c).compareExchange(v - 1, v))
+      case 'hold':
+        say(`hold object ${v}`)
+        return (s) => s.holder.write(s.objects[v])
+      case 'exchange':
+        say(`exchange object ${v - 1} for ${v}`)
+        return async (s, seen) => void seen.push(s.objects.indexOf((await s.holder.compareExchange(s.objects[v - 1], s.objects[v])) ?? s))
       case 'add':
         say(`c${c} += ${v}`)
         return async (s, seen) => void seen.push(await cell(s, c).update((held) => (held + v) % 5))
@@ -318,22 +328,27 @@ export function randomProgram(seed: number, shape: Shape = MIXED): { scenario: S
     finals,
     text: `seed ${seed}\n${lines.join('\n')}`,
     scenario: {
-      setup: (kernel: Kernel) => ({
-        kernel,
-        cells: Array.from({ length: 2 }, (_, i) => kernel.cell(`c${i}`, 0)),
-        mutexes: [kernel.mutex('m0'), kernel.mutex('m1')],
-        rwsem: kernel.rwSemaphore('rwsem'),
-        spin: kernel.spinLock('spin'),
-        queue: kernel.waitQueue('queue'),
-        refcount: kernel.refcount('refcount', 1),
-        completion: kernel.completion('completion'),
-        seq: kernel.seqCount('seq'),
-        srcu: kernel.srcu('srcu'),
-        work: kernel.workQueue('work'),
-        seen: Array.from({ length: n }, () => []),
-      }),
+      setup: (kernel: Kernel) => {
+        const objects = Array.from({ length: 4 }, (_, i) => ({ i }))
+        return {
+          kernel,
+          objects,
+          holder: kernel.cell<object | undefined>('holder', objects[0]),
+          cells: Array.from({ length: 2 }, (_, i) => kernel.cell(`c${i}`, 0)),
+          mutexes: [kernel.mutex('m0'), kernel.mutex('m1')],
+          rwsem: kernel.rwSemaphore('rwsem'),
+          spin: kernel.spinLock('spin'),
+          queue: kernel.waitQueue('queue'),
+          refcount: kernel.refcount('refcount', 1),
+          completion: kernel.completion('completion'),
+          seq: kernel.seqCount('seq'),
+          srcu: kernel.srcu('srcu'),
+          work: kernel.workQueue('work'),
+          seen: Array.from({ length: n }, () => []),
+        }
+      },
       tasks,
-      check: (s: Shared) => void finals.add(JSON.stringify([s.seen, s.cells.map((each) => each.value)])),
+      check: (s: Shared) => void finals.add(JSON.stringify([s.seen, s.cells.map((each) => each.value), s.objects.indexOf(s.holder.value ?? s)])),
     },
   }
 }

@@ -115,8 +115,8 @@ test.each([
   ['an object that only some executions have', madeOnTheWay, 2],
 ] as const)('every execution once: %s', async (_name, make, expected) => {
   const found: Record<string, unknown> = {}
-  for (const algorithm of ['all', 'sleep', 'source', 'optimal'] as const) found[algorithm] = (await count(make(), algorithm)).traces.size
-  expect(found).toEqual({ all: expected, sleep: expected, source: expected, optimal: expected })
+  for (const algorithm of ['all', 'sleep', 'source', 'optimal', 'backwards'] as const) found[algorithm] = (await count(make(), algorithm)).traces.size
+  expect(found).toEqual({ all: expected, sleep: expected, source: expected, optimal: expected, backwards: expected })
   const { executions, blocked } = await count(make())
   expect([executions, blocked]).toEqual([expected, 0])
 })

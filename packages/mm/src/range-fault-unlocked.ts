@@ -36,9 +36,9 @@ export async function rangeFaultUnlocked(
   const { notifier } = request
   checkRequest(mm, request)
   if (!Number.isSafeInteger(retries) || retries < 0) throw new RangeError(`rangeFaultUnlocked: expected retries from 0 on, got ${retries}`)
-  // One that is dying is invalidated for ever.
-  for (let lost = 0; !notifier.dying && (retries === 0 || lost <= retries); ) {
+  for (let lost = 0; retries === 0 || lost <= retries; ) {
     const seq = await notifier.readBegin()
+    if (seq < 0) break // it is dying, so invalidated for ever
     const found = await mm.mmapLock.read(() => faultRange(mm, { ...request, seq }, UNLOCKED))
     if (found === 'busy') lost++
     else if (found instanceof UserFault) {

@@ -96,9 +96,11 @@ test('a notifier that is removed meanwhile is busy: nobody would tell of changes
   await anon(mm, 0, 1)
   await uffd.register(page(0), pages(1))
   const device = await waiting(0, 1, 'read')
+  await notifier.get() // the reader's
   await notifier.removeDeferred()
   await uffd.zeropage(page(0), pages(1))
   expect(await device()).toBe('busy')
+  await notifier.put()
 })
 
 /** Copies on write in two leaf tables cost a turn each. */

@@ -31,7 +31,6 @@ export const b01: Claim = {
 arriving, returned; its caller freed the notifier, and the list still had it.`,
   variants: [
     variant('right', 'remove looks under the spinlock', 'pass', beside(closing(LockedRemove), 0, 'second')),
-    variant('right two', 'the same, with a second owner', 'pass', closing(LockedRemove)),
     variant('a', 'remove looks without it', 'UAF', closing(SplitEnd)),
   ],
 }

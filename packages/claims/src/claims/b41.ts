@@ -68,8 +68,6 @@ fails, and the queue with it. So the interval is removed first. Or, where the ke
   variants: [
     variant('right', 'the interval is removed, then the key revoked', 'pass', beside(deregistering(KeyDriver), 0, 'munmap')),
     variant('right locked', 'the key is revoked under the user lock, and callbacks look for that', 'pass', beside(deregistering(RevokesLocked), 0, 'munmap')),
-    variant('right twice', 'the first, and the page is taken away twice', 'pass', deregistering(KeyDriver)),
-    variant('right locked twice', 'the second, and the page is taken away twice', 'pass', deregistering(RevokesLocked)),
     variant('a', 'the key is revoked, then the interval removed', 'UAF', deregistering(RevokesFirst)),
   ],
 }

@@ -24,9 +24,7 @@ function emptied(operations?: MakeOperations): Scenario<Stage<DataDriver>> {
         driver.data.free()
       },
       munmap: ({ world }) => world.unmap(0, 1),
-      async finder({ world }) {
-        await (await world.notifiers.lockTree()).unlock()
-      },
+      finder: async ({ driver }) => { await driver.find(0) },
     },
     { pages: 2, driver: (world) => new DataDriver(world), ...(operations && { operations }) },
   )

@@ -54,18 +54,18 @@ class UnderOneLock extends Splitting {
   }
 }
 
+type Task = (stage: Stage<Splitting>) => Promise<void>
+
 /** Something else that hits the interval. */
-const HIT: Scenario<Stage<Splitting>>['tasks'] = {
-  other: ({ world }) => world.notifiers.invalidate({ ...world.rangeOf(1), event: 'clear' }, async () => undefined),
-}
+const hit: Task = ({ world }) => world.notifiers.invalidate({ ...world.rangeOf(1), event: 'clear' }, async () => undefined)
+
+const HIT: Readonly<Record<string, Task>> = { other: hit }
 
 /** Somebody looks for an interval of the last page. */
-const LOOK: Scenario<Stage<Splitting>>['tasks'] = {
-  visitor: async ({ driver }) => { await driver.find(2) },
-}
+const LOOK: Readonly<Record<string, Task>> = { visitor: async ({ driver }) => { await driver.find(2) } }
 
 /** The device uses the last page, which is reclaimed; something else runs as well, at the end of which what was deferred may be applied. */
-function mapped(driver: (world: World) => Splitting, also: typeof HIT): Scenario<Stage<Splitting>> {
+function mapped(driver: (world: World) => Splitting, also: typeof LOOK): Scenario<Stage<Splitting>> {
   return stage<Splitting>(
     {
       control: ({ driver, x }) => driver.split(x),
@@ -76,13 +76,17 @@ function mapped(driver: (world: World) => Splitting, also: typeof HIT): Scenario
   )
 }
 
-/** A fault handler works on the last page, with a reference to the interval that goes. */
-function read(driver: (world: World) => Splitting, operations?: MakeOperations): Scenario<Stage<Splitting>> {
+/** A fault handler works on the last page, with a reference to the interval that goes, and then does something else. */
+function read(driver: (world: World) => Splitting, operations?: MakeOperations, then?: Task): Scenario<Stage<Splitting>> {
   return stage<Splitting>(
     {
       control: ({ driver, x }) => driver.split(x),
       reclaim: ({ world }) => world.reclaim(2),
-      device: async ({ driver, x }) => { await driver.attempt(x, 2) },
+      async device(state) {
+        const { driver, x } = state
+        await driver.attempt(x, 2)
+        await then?.(state)
+      },
     },
     { pages: 3, driver, before: ({ x }) => x.get(), ...(operations && { operations }) },
   )
@@ -99,7 +103,7 @@ function found(driver: (world: World) => Splitting): Scenario<Stage<Splitting>> 
         if (!(await tree.find(driver.ops, interval.start, interval.last))) await tree.batch({ insert: [{ interval, ops: driver.ops }] })
         await tree.unlock()
       },
-      other: ({ world }) => world.notifiers.invalidate({ ...world.rangeOf(1), event: 'clear' }, async () => undefined),
+      other: hit,
     },
     {
       pages: 3,
@@ -138,9 +142,8 @@ To insert first and remove then leaves no gap, but two intervals over one page: 
   variants: [
     variant('right', 'a batch; somebody looks for the last page', 'pass', mapped((world) => new Splitting(world), LOOK)),
     variant('d', 'three calls under one tree lock', 'pass', mapped((world) => new UnderOneLock(world), LOOK)),
-    variant('right hit', 'a batch; something else hits the interval', 'pass', mapped((world) => new Splitting(world), HIT)),
-    variant('d hit', 'three calls under one tree lock; something else hits the interval', 'pass', mapped((world) => new UnderOneLock(world), HIT)),
-    variant('right read', 'a batch; somebody reads', 'pass', read((world) => new Splitting(world))),
+    variant('right read', 'a batch; somebody reads, and something else hits the interval', 'pass', read((world) => new Splitting(world), undefined, hit)),
+    variant('d read', 'three calls under one tree lock; the same', 'pass', read((world) => new UnderOneLock(world), undefined, hit)),
     variant('right overlap', 'inserts before the removal; somebody reads', 'pass', read((world) => new InsertsFirst(world))),
     variant('right find', 'a batch; somebody inserts what he does not find', 'pass', found((world) => new Splitting(world))),
     variant('a', 'removal, insert, insert', 'STALE', mapped((world) => new OneByOne(world), HIT)),

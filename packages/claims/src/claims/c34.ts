@@ -154,6 +154,7 @@ function leaving(): Scenario<Stage> {
       async device({ world, driver, x }) {
         if (await world.mm.mmget()) {
           await driver.attempt(x, 0)
+          await world.reclaim(0)
           await world.mm.mmput()
         }
         await x.put()
@@ -196,18 +197,20 @@ function closing(pinned: boolean): Scenario<Stage> {
         if (pinned) await world.mm.mmdrop()
       },
       exit: ({ world }) => world.mm.mmput(),
-      async reader({ world }) {
+      async reader({ world, driver, x }) {
         if (await world.mm.mmget()) {
+          const seq = await x.readBegin()
           await world.read(0)
+          await driver.lock.with(() => x.readRetry(seq))
           await world.mm.mmput()
         }
-        await world.mm.mmdrop()
+        await x.put()
       },
     },
     silently,
     {
-      async before({ world }) {
-        await world.mm.mmgrab()
+      async before({ world, x }) {
+        await x.get()
         if (pinned) await world.mm.mmgrab()
       },
     },
@@ -229,7 +232,6 @@ Each registered interval holds the object, and gives it back when its release ha
     variant('right user', 'the same by a user of the address space, with an invalidation that defers the insert', 'pass', deferring(true)),
     variant('right fault', 'a fault by a user while the process exits; the pages go silently', 'pass', faulting(silently)),
     variant('right count', 'a removal and a fault while the process exits', 'pass', leaving()),
-    variant('right count reclaim', 'a removal and a reclaim while the process exits', 'pass', removing()),
     variant('right close', 'a file that holds the address space is closed while the process exits', 'pass', closing(true)),
     variant('b', "the driver ignores 'release'; an 'unmap' follows", 'pass', faulting(withEvent, (world) => new IgnoresRelease(world)), { invariants: false }),
     variant('a', 'an insert is accepted without users', 'STALE', inserting(withOperations(AcceptsDead))),

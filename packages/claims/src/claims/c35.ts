@@ -71,7 +71,6 @@ export const c35: Claim = {
 the releases of all that was removed before. The barrier of the classic notifiers looks like it and is another: it waits for their walks, which are read sections of SRCU, and intervals are not walked in one.`,
   variants: [
     variant('right', 'the interval is removed, synchronize, then the driver is freed', 'pass', beside(unloading((world) => new Unloadable(world)), 0, 'unrelated')),
-    variant('right two', 'the same, and two invalidations overlap', 'pass', unloading((world) => new Unloadable(world))),
     variant('a', 'it is freed at once', 'UAF', unloading((world) => new NoBarrier(world))),
     variant('b', 'it waits for the classic notifiers only', 'UAF', unloading((world) => new SrcuBarrier(world))),
   ],

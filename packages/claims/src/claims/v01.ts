@@ -31,13 +31,17 @@ class EndingInCallback extends Driver {
   }
 }
 
-/** The driver ends while a page is reclaimed, and a user of its interval gives his reference back. */
+/** The driver ends while a page is reclaimed, and a reader of its interval, for whom there was nothing to map, gives his reference back. */
 function ending(operations?: MakeOperations): Scenario<Stage<Ending>> {
   return stage<Ending>(
     {
       fini: ({ driver }) => driver.fini(),
       reclaim: ({ world }) => world.reclaim(0),
-      user: ({ x }) => x.put(),
+      async reader({ driver, x }) {
+        const seq = await x.readBegin()
+        await driver.lock.with(() => x.readRetry(seq))
+        await x.put()
+      },
     },
     { driver: (world: World) => new Ending(world), before: ({ x }) => x.get(), check: ({ world }) => { world.nothingLeft() }, ...(operations && { operations }) },
   )
