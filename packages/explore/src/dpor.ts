@@ -29,7 +29,6 @@ export abstract class Dpor<Plan> extends DepthFirst<Plan> {
     super(trace, true, split)
     this.#reach = reach
     this.#predict = prediction
-    this.#version = reach.version
   }
 
   override performed(position: number, races: readonly number[]): void {

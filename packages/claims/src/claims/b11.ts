@@ -35,7 +35,7 @@ const ASKS: Tasks = {
   },
 }
 
-/** The CPU wants a page back, the process unmaps it or the device asks for it, and the driver goes. */
+/** The CPU wants a page back, the process unmaps it, for which the device may have asked before, and the driver goes. */
 function faulting(world: new (kernel: Kernel) => DeviceWorld, other: Tasks): Scenario<WorldStage<DeviceWorld>> {
   return worldStage((kernel) => new world(kernel), {
     cpu: async (state) => { await state.world.touch(0) },
