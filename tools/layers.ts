@@ -20,5 +20,5 @@ export const NODE_ONLY: ReadonlySet<string> = new Set(['recording', 'demo'])
 /** What packages offer besides their main entry point. Those under `node/` are for Node alone, and a TypeScript project of their own. */
 export const ENTRY_POINTS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   core: { './steps': 'steps' },
-  explore: { './frames': 'frames', './register': 'node/register', './vite': 'node/vite', './vitest': 'node/vitest' },
+  explore: { './frames': 'frames', './register': 'node/register', './sequential': 'node/sequential', './vite': 'node/vite', './vitest': 'node/vitest' },
 }

@@ -1,32 +1,62 @@
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { diff } from '../dist/diff.js'
-import { measure, median } from './measure.js'
+import { median } from './measure.js'
 
 const ROUNDS = 7
-/** Operations that do not count: compilers are at work. */
-const WARM_UP = 150_000
+/** Operations of a round. Not fewer: a process that waits for its turn gives up memory, and is slower at the beginning of the next one. */
+const ROUND = 50_000
+/** Rounds that do not count: compilers are at work. */
+const WARM_UP = 3
+
+/** A process that compares all programs, as often as it is asked to. */
+class Contestant {
+  #process
+  /** Operations per second of CPU time, by round. @type {number[]} */
+  rates = []
+
+  /** @param {string[]} execArgv */
+  constructor(execArgv) {
+    this.#process = fork(new URL('diff-rounds.js', import.meta.url), { execArgv })
+  }
+
+  /** @param {string[]} files @param {number} times @returns {Promise<number>} operations in these files */
+  async round(files, times) {
+    this.#process.send({ files, times })
+    const [{ operations, time }] = await once(this.#process, 'message')
+    this.rates.push(((operations * times) / time) * 1e6)
+    return operations
+  }
+
+  end() {
+    this.#process.kill()
+  }
+}
 
 /**
- * Runs all programs of a folder, comparison included.
+ * Compares all programs of some folders, round after round: as the command `diff` does, with ordinary functions, and on promises, in turn.
  *
  * @param {string[]} folders
- * @returns {Promise<{ programs: number, operations: number, rate: number, first: number }>} operations per second of CPU time: the median of the rounds, and the first one, in which compilers are at work
+ * @returns {Promise<{ programs: number, operations: number, rate: number, first: number, ratio: number }>} operations per second of CPU time: the median of the rounds, and of the first
+ * time, when compilers are at work; and how many times the rate of promises that is
  */
 export async function runPrograms(folders) {
   const files = folders.flatMap((folder) =>
     readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => /\.jsonl(\.gz)?$/.test(name)).sort().map((name) => join(folder, name)),
   )
   if (files.length === 0) throw new Error(`${folders.join(', ')}: expected recorded programs (.jsonl, .jsonl.gz), got none`)
-  Error.stackTraceLimit = 0 // as `mmu-notifier diff` does
-  const rates = []
-  let report
-  do {
-    const { result, time } = await measure(() => diff(files))
-    if (result.mismatches.length > 0) throw new Error(`${result.mismatches.length} mismatches`)
-    rates.push((result.operations / time) * 1e6)
-    report = result
-  } while (rates.length < ROUNDS + WARM_UP / report.operations)
-  const { programs, operations } = report
-  return { programs, operations, rate: median(rates.slice(-ROUNDS)), first: rates[0] }
+  const ordinary = new Contestant(['--import', '@mmu-notifier/explore/sequential'])
+  const promises = new Contestant([])
+  const operations = await ordinary.round(files, 1)
+  const times = Math.ceil(ROUND / operations)
+  for (let round = 0; round < WARM_UP + ROUNDS; round++) {
+    await ordinary.round(files, times)
+    await promises.round(files, times)
+  }
+  ordinary.end()
+  promises.end()
+  const rates = ordinary.rates.slice(-ROUNDS)
+  const ratio = median(promises.rates.slice(-ROUNDS).map((rate, round) => rates[round] / rate))
+  return { programs: files.length, operations, rate: median(rates), first: ordinary.rates[0], ratio }
 }

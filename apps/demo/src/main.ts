@@ -4,7 +4,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { readFileSync } from 'node:fs'
 import { claimsCommand, type ClaimsOptions } from './claims-command.ts'
 import { demoCommand } from './demo.ts'
-import { diffCommand, type DiffOptions } from './diff.ts'
+import { diffCommand, type DiffOptions } from './diff-command.ts'
 import { UsageError } from './errors.ts'
 import { exploreCommand, type ExploreCommandOptions } from './explore-command.ts'
 import { replayCommand, type ReplayOptions } from './replay.ts'

@@ -1,14 +1,16 @@
-import { stripVTControlCharacters } from 'node:util'
 import { DmirrorDevice } from '@mmu-notifier/driver-selftest'
 import { readProgram, runProgram, type CreateDevice, type Mirror } from '@mmu-notifier/recording'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { gunzipSync, gzipSync } from 'node:zlib'
-import { describe, expect, test, vi } from 'vitest'
-import { diff, main } from '../src/index.ts'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { diff } from '../src/index.ts'
 
-const FIXTURES = resolve(import.meta.dirname, '../../../fixtures/kernel-reference')
+const ROOT = resolve(import.meta.dirname, '../../..')
+const BIN = join(ROOT, 'apps/demo/bin/mmu-notifier.js')
+const FIXTURES = join(ROOT, 'fixtures/kernel-reference')
 /** All recordings, for who has them: a folder. */
 const REFERENCE = process.env['MMU_NOTIFIER_REFERENCE'] ?? FIXTURES
 const folder = mkdtempSync(join(tmpdir(), 'mmu-notifier-diff-'))
@@ -17,17 +19,10 @@ function programs(path: string): string[] {
   return readdirSync(path, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.jsonl.gz')).map((name) => join(path, name))
 }
 
-async function cli(...args: string[]): Promise<{ status: number; out: string; err: string }> {
-  const text = { out: '', err: '' }
-  const spies = [
-    vi.spyOn(console, 'log').mockImplementation((line: string) => { text.out += `${stripVTControlCharacters(line)}\n` }),
-    vi.spyOn(console, 'error').mockImplementation((line: string) => { text.err += `${line}\n` }),
-  ]
-  try {
-    return { status: await main(args), ...text }
-  } finally {
-    for (const spy of spies) spy.mockRestore()
-  }
+/** In a process of its own, from what was built: the command compares in a thread, which compiles what it imports. */
+function cli(...args: string[]): { status: number | null; out: string; err: string } {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [BIN, ...args], { encoding: 'utf8' })
+  return { status, out: stdout, err: stderr }
 }
 
 function file(name: string, content: string | Uint8Array): string {
@@ -37,6 +32,10 @@ function file(name: string, content: string | Uint8Array): string {
 }
 
 const example = gunzipSync(readFileSync(join(FIXTURES, 'basic/34-migrate-munmap-mremap.jsonl.gz'))).toString('latin1')
+
+beforeAll(() => {
+  execFileSync(process.execPath, [join(ROOT, 'node_modules/turbo/bin/turbo'), 'run', 'build', '--output-logs=errors-only'], { cwd: ROOT, stdio: 'pipe' })
+}, 300_000)
 
 test('the model does what the kernel did, in every field of every operation', { timeout: 600_000 }, async () => {
   const report = await diff(programs(REFERENCE))
@@ -71,28 +70,33 @@ describe('a wrong model is found', () => {
 })
 
 describe('the command line', () => {
-  test('equal: status 0 and a line', async () => {
-    expect(await cli('diff', join(FIXTURES, 'basic'))).toMatchObject({ status: 0, err: '' })
-    expect((await cli('diff', join(FIXTURES, 'basic'))).out).toContain('60 programs, 718 of 718 operations as the kernel did')
+  test('equal: status 0 and a line', () => {
+    expect(cli('diff', join(FIXTURES, 'basic'))).toEqual({ status: 0, out: '60 programs, 718 of 718 operations as the kernel did\n', err: '' })
   })
 
-  test('a difference: status 1, the first one with the operations before it; all of them as JSON', async () => {
+  test('as ordinary functions the model does what it does on promises', { timeout: 600_000 }, async () => {
+    const { status, out } = cli('diff', FIXTURES, '--json')
+    expect(status).toBe(0)
+    expect(JSON.parse(out)).toEqual(await diff(programs(FIXTURES)))
+  })
+
+  test('a difference: status 1, the first one with the operations before it; all of them as JSON', () => {
     const path = file('changed.jsonl', example.replace('"errno":"EFAULT"', '"errno":"EPERM"').replace('[[0,2,5,"."]]', '[[0,2,4,"."]]'))
-    const { status, out } = await cli('diff', path)
+    const { status, out } = cli('diff', path)
     expect(status).toBe(1)
     expect(out).toContain(`${path}:5: pt: munmap page=2 n=2`)
     expect(out).toContain('kernel [[0,2,4,"."]]')
     expect(out).toContain('model  [[0,2,5,"."]]')
     expect(out).toContain('todev d=0 page=0 n=8 -> ret=0')
-    const json = await cli('diff', path, '--json')
+    const json = cli('diff', path, '--json')
     expect(json.status).toBe(1)
     expect(JSON.parse(json.out)).toEqual({
       programs: 1, operations: 13, equal: 12, mismatches: [{ file: path, line: 5, field: 'pt', expected: [[0, 2, 4, '.']], actual: [[0, 2, 5, '.']] }],
     })
   })
 
-  test('a script: what the model does', async () => {
-    const { status, out } = await cli('diff', file('mine.txt', '# two pages\nmmap page=0 n=2\ncpuw page=0 n=1 val=7\ndread page=0 n=1\nstate\n'))
+  test('a script: what the model does', () => {
+    const { status, out } = cli('diff', file('mine.txt', '# two pages\nmmap page=0 n=2\ncpuw page=0 n=1 val=7\ndread page=0 n=1\nstate\n'))
     expect(status).toBe(0)
     expect(out).toContain('dread d=0 page=0 n=1 -> ret=0 cpages=1 faults=1 data=[[7,0,0,0]]')
     expect(out).toContain('maps=[[0,2,"rw-p",0,"anon"]]')
@@ -111,8 +115,8 @@ describe('the command line', () => {
     ['no header', file('header.jsonl', example.slice(example.indexOf('\n') + 1)), ':1: header: expected the header'],
     ['no child', file('child.txt', 'child_r page=0 n=1'), ':1: op: expected a fork before it'],
     ['no such argument', file('argument.txt', 'mmap page=0 n=1 colour=red'), ':1: colour: expected no such field of mmap'],
-  ])('%s: status 2 and a line that says where and what', async (_, path, message) => {
-    const { status, out, err } = await cli('diff', path)
+  ])('%s: status 2 and a line that says where and what', (_, path, message) => {
+    const { status, out, err } = cli('diff', path)
     expect([status, out]).toEqual([2, ''])
     expect(err).toContain(path)
     expect(err).toContain(message)

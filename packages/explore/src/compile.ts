@@ -54,7 +54,7 @@ export function compile(code: string, options: { readonly file: string; readonly
   for (const { node } of top.awaits) skip(node.start, 'top-level await')
   if (top.native) skip(top.native.start, `top-level ${top.native.what}`)
   skipped.sort((a, b) => a.line - b.line)
-  if (functions.length === 0) return skipped.length > 0 ? { code, map: mapOf(text, options.file), skipped } : undefined
+  if (functions.length === 0) return skipped.length > 0 ? compiled(text, options.file, skipped) : undefined
 
   const names = new Names(top.names)
   const imports = new Map<string, string>()
@@ -72,7 +72,7 @@ export function compile(code: string, options: { readonly file: string; readonly
   for (const edit of edits) edit()
   const list = Array.from(imports, ([name, local]) => `${name} as ${local}`).join(', ')
   text.prependLeft(/^#!.*\r?\n?/.exec(code)?.[0].length ?? 0, `import { ${list} } from ${JSON.stringify(options.runtime)};`)
-  return { code: text.toString(), map: mapOf(text, options.file), skipped }
+  return compiled(text, options.file, skipped)
 }
 
 /** @returns why an async function stays what it is */
@@ -113,7 +113,14 @@ function finishClass({ text, classes, runtime }: Module, node: ClassNode, name: 
   if (head.length > 0) text.appendLeft(node.body.start + 1, ` ${head.join(' ')}`)
 }
 
-function mapOf(text: MagicString, file: string): SourceMap {
-  return text.generateMap({ source: file, includeContent: true, hires: 'boundary' })
+/** What has become of a module. The map is made when it is asked for: that takes longer than all the rest. */
+export function compiled(text: MagicString, file: string, skipped: readonly Skipped[]): Compiled {
+  return {
+    code: text.toString(),
+    get map() {
+      return text.generateMap({ source: file, includeContent: true, hires: 'boundary' })
+    },
+    skipped,
+  }
 }
 

@@ -45,7 +45,7 @@ function rewriteAwait({ text, runtime }: Module, start: number, end: number, pat
 }
 
 /** A statement that begins with a parenthesis would go on with the one before, where that has no semicolon. */
-function startsStatement(start: number, path: Path): boolean {
+export function startsStatement(start: number, path: Path): boolean {
   const at = path.findLastIndex(({ type }) => type === 'ExpressionStatement')
   const list = path[at - 1]?.type
   return path[at]?.start === start && (list === 'BlockStatement' || list === 'SwitchCase' || list === 'StaticBlock' || list === 'Program')
@@ -136,7 +136,7 @@ function parenthesis(module: Module, from: number): number {
 }
 
 /** @returns where the first token of `type` begins that does not begin before `from` */
-function token({ tokens, text }: Module, type: TokenType | undefined, from: number, word?: string): number {
+export function token({ tokens, text }: Pick<Module, 'tokens' | 'text'>, type: TokenType | undefined, from: number, word?: string): number {
   let low = 0
   let high = tokens.length
   while (low < high) {

@@ -98,7 +98,15 @@ function isKey(node: AnyNode, parent: AnyNode | undefined): boolean {
 }
 
 function children(node: AnyNode): AnyNode[] {
-  return Object.values(node)
-    .flat()
-    .filter((value: unknown): value is AnyNode => typeof value === 'object' && value !== null && typeof (value as Partial<Node>).type === 'string')
+  const found: AnyNode[] = []
+  for (const key in node) {
+    const value: unknown = (node as unknown as Record<string, unknown>)[key]
+    if (Array.isArray(value)) for (const each of value as unknown[]) addNode(found, each)
+    else addNode(found, value)
+  }
+  return found
+}
+
+function addNode(list: AnyNode[], value: unknown): void {
+  if (typeof value === 'object' && value !== null && typeof (value as Partial<Node>).type === 'string') list.push(value as AnyNode)
 }

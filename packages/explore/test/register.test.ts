@@ -72,7 +72,7 @@ test('--import compiles TypeScript', () => {
 
 test('hooks can be installed by a program, and in a worker thread', () => {
   const install = JSON.stringify(pathToFileURL(join(PACKAGE, 'dist/node/install.js')).href)
-  write('worker.js', `import { installHooks } from ${install}\ninstallHooks()\ninstallHooks()\nawait import('./program.js')`)
+  write('worker.js', `import { installHooks } from ${install}\ninstallHooks("generators")\ninstallHooks("generators")\nawait import('./program.js')`)
   write('installs.js', `import { Worker } from 'node:worker_threads'\nif (process.argv[2] === 'first') await import('./worker.js')\nnew Worker(new URL('./worker.js', import.meta.url))`)
   expect(node('installs.js').trim()).toBe(expected('AsyncFunction'))
   expect(node('installs.js', 'first').trim()).toBe(`${expected('AsyncFunction')}\n${expected('AsyncFunction')}`)
@@ -95,4 +95,22 @@ test('an error says its line, with the map its column, and in TypeScript as well
 test('what is no JavaScript is an error of Node, not of the compiler', () => {
   write('broken.js', 'async function f() { await }')
   expect(() => node(...REGISTER, 'broken.js')).toThrow(/broken\.js:1/)
+})
+
+test('sequential: a program of one task runs as ordinary functions, up to what has to wait', () => {
+  write('sequential.js', `
+import { createKernel } from '@mmu-notifier/kernel'
+const kernel = createKernel()
+const lock = kernel.mutex('lock'), cell = kernel.cell('cell', 1)
+async function main() { await kernel.condResched(); return lock.with(async () => { await cell.write(2); return [main.constructor.name, await cell.read()] }) }
+console.log(JSON.stringify(main()))
+async function waits() { await kernel.waitQueue('queue').until(() => false) }
+try { waits() } catch (error) { console.log(error.message) }`)
+  const [values, message] = node('--import', '@mmu-notifier/explore/sequential', 'sequential.js').trim().split('\n')
+  expect(values).toBe('["Function",2]')
+  expect(message).toContain('sequential code cannot wait')
+})
+
+test('a thread has one form', () => {
+  expect(() => node(...REGISTER, '--import', '@mmu-notifier/explore/sequential', 'program.js')).toThrow('modules of this thread are compiled already, to generators, and not to sequential')
 })

@@ -126,21 +126,21 @@ export class RunToBlock implements Scheduler, Target {
     const waiting = task.waitsFor
     if (waiting) {
       const what = `${operation.kind} ${objectOf(operation, target)} while its ${waiting.kind} ${waiting.object}`
-      return Promise.reject(new TypeError(`task ${task.name} starts ${what} is pending: an await is missing`))
+      return this.failed(new TypeError(`task ${task.name} starts ${what} is pending: an await is missing`))
     }
     if ((operation.enabled?.(target, a, b) ?? true) && !this.#preempts()) {
       try {
         const result = this.#perform(operation, target, a, b)
-        if (result !== AGAIN) return Promise.resolve(result as Result)
+        if (result !== AGAIN) return resolved(result as Result)
       } catch (error) {
-        return Promise.reject(error)
+        return this.failed(error)
       }
     }
     return this.#wait(task, operation, target, a, b) as Promise<Result>
   }
 
-  failed(error: unknown): Promise<never> {
-    return Promise.reject(error)
+  async failed(error: unknown): Promise<never> {
+    throw error
   }
 
   #wait(task: ScheduledTask, operation: Operation, target: Target, a: unknown, b: unknown): Promise<unknown> {
@@ -154,6 +154,7 @@ export class RunToBlock implements Scheduler, Target {
 
   /** Goes to the end of the queue, if another task can run. */
   async condResched(): Promise<void> {
+    if (this.#waiting.length === 0) return
     const task = this.#running ?? this.#main
     await this.#wait(task, YIELD, task, undefined, undefined)
   }
@@ -296,6 +297,11 @@ export class RunToBlock implements Scheduler, Target {
       this.#performing = undefined
     }
   }
+}
+
+/** Async, as {@link RunToBlock.failed}, for its keyword: where that is compiled away there is no promise for what need not wait. */
+async function resolved<T>(value: T): Promise<T> {
+  return value
 }
 
 function canGoOn({ operation, target, a, b }: ScheduledTask): boolean {

@@ -57,9 +57,10 @@ export async function eachMapping(
     const { mm } = area
     const announced = event === 'exclusive' ? Math.min(area.end, start + size) : end
     // Not the mmap lock: the page may be mapped where the caller has no business, and in the address space whose lock it holds.
-    const walk = (): Promise<boolean> =>
-      mm.notifiers.invalidate({ start, end: announced, event, owner }, () => tableLock.section(() => visit(mm, start, end)))
-    const goOn = await mm.life.rmapLock.read(prepare ? () => prepare(mm, start).then(walk) : walk)
+    const goOn = await mm.life.rmapLock.read(async () => {
+      if (prepare) await prepare(mm, start)
+      return mm.notifiers.invalidate({ start, end: announced, event, owner }, () => tableLock.section(() => visit(mm, start, end)))
+    })
     if (!goOn || frames.folioMappings(head) === 0) return
   }
 }

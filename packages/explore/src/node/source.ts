@@ -1,4 +1,4 @@
-import { isOwn, RUNTIME, tryCompile } from './own.ts'
+import { isOwn, RUNTIMES, tryCompile, type Form } from './own.ts'
 
 /** What Node's loader hands from one hook to the next. */
 export interface Loaded {
@@ -22,11 +22,11 @@ export function isTypeScript(url: string, { format }: LoadContext): boolean {
 }
 
 /** Compiles what was loaded, if it is an ES module. */
-export function compiled(url: string, loaded: Loaded): Loaded {
+export function compiled(form: Form, url: string, loaded: Loaded): Loaded {
   const { format, source } = loaded
   if (format !== 'module' || source === undefined) return loaded
   const code = textOf(source)
-  const made = tryCompile(code, url, RUNTIME)
+  const made = tryCompile(form, code, url, RUNTIMES[form])
   if (!made) return loaded
   // A map that is there is one to something better than this; and the lines are the same.
   const mapped = /^\/\/[#@] ?sourceMappingURL=/m.test(code)

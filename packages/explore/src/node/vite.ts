@@ -1,6 +1,6 @@
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import type { Compiled } from '../compile.ts'
-import { isOwn, RUNTIME, tryCompile } from './own.ts'
+import { isOwn, RUNTIMES, tryCompile } from './own.ts'
 
 export interface ExploreCompileOptions {
   /** The files to compile, by their absolute path with `/`. Default: all scripts outside of `node_modules`, and in there those of `@mmu-notifier/`. */
@@ -26,7 +26,7 @@ const OURS = '@mmu-notifier/'
  * compiles TypeScript, and has vitest transform the packages of `@mmu-notifier/` too.
  */
 export default function exploreCompile({ include, exclude }: ExploreCompileOptions = {}): ExploreCompilePlugin {
-  const runtime = slashes(fileURLToPath(RUNTIME))
+  const runtime = slashes(fileURLToPath(RUNTIMES.generators))
   const wanted = (file: string): boolean => {
     if (include === undefined ? file.includes(INSTALLED) && !file.includes(OURS) : !matches(include, file)) return false
     return !matches(exclude ?? [], file)
@@ -41,7 +41,7 @@ export default function exploreCompile({ include, exclude }: ExploreCompileOptio
     transform(code, id) {
       const file = slashes(id.replace(/[?#].*$/, ''))
       if (!SCRIPT.test(file) || file.startsWith('\0') || !wanted(file) || isOwn(pathToFileURL(file).href)) return undefined
-      const compiled = tryCompile(code, file, runtime)
+      const compiled = tryCompile('generators', code, file, runtime)
       return compiled && { code: compiled.code, map: compiled.map }
     },
   }
