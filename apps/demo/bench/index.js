@@ -18,8 +18,9 @@ const AREAS = [100, 1_000, 10_000, 100_000]
 const line = (title, value, goal = '') => { console.log(`${title.padEnd(52)}${value.padStart(16)}${goal.padStart(24)}`) }
 
 const folders = process.argv.slice(2)
-const { programs, operations, rate, first, ratio } = await runPrograms(folders.length > 0 ? folders : [FIXTURES])
+const { programs, operations, rate, best, first, ratio } = await runPrograms(folders.length > 0 ? folders : [FIXTURES])
 line(`${operations} operations of ${programs} programs, compared`, `${Math.round(rate)} /s`, 'goal: above 20000')
+line('  the best round', `${Math.round(best)} /s`)
 line('  the first time', `${Math.round(first)} /s`)
 line('  against the same on promises', `${ratio.toFixed(2)}x`)
 

@@ -38,8 +38,8 @@ class Contestant {
  * Compares all programs of some folders, round after round: as the command `diff` does, with ordinary functions, and on promises, in turn.
  *
  * @param {string[]} folders
- * @returns {Promise<{ programs: number, operations: number, rate: number, first: number, ratio: number }>} operations per second of CPU time: the median of the rounds, and of the first
- * time, when compilers are at work; and how many times the rate of promises that is
+ * @returns {Promise<{ programs: number, operations: number, rate: number, best: number, first: number, ratio: number }>} operations per second of CPU time: the median of the rounds; the best
+ * one, which is what it costs where nobody else uses the caches; the first time, when compilers are at work; and how many times the rate of promises that is
  */
 export async function runPrograms(folders) {
   const files = folders.flatMap((folder) =>
@@ -58,5 +58,5 @@ export async function runPrograms(folders) {
   promises.end()
   const rates = ordinary.rates.slice(-ROUNDS)
   const ratio = median(promises.rates.slice(-ROUNDS).map((rate, round) => rates[round] / rate))
-  return { programs: files.length, operations, rate: median(rates), first: ordinary.rates[0], ratio }
+  return { programs: files.length, operations, rate: median(rates), best: Math.max(...rates), first: ordinary.rates[0], ratio }
 }

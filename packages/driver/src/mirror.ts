@@ -32,13 +32,13 @@ export async function mirrorRange(
   mm: Mm,
   notifier: IntervalNotifier,
   lock: Mutex,
-  request: Omit<RangeFaultRequest, 'notifier' | 'seq'>,
+  { start, end, access, requests, owner }: Omit<RangeFaultRequest, 'notifier' | 'seq'>,
   program: (pages: FaultedPages) => Promise<void>,
 ): Promise<boolean> {
   for (;;) {
     const seq = await notifier.readBegin()
     if (seq < 0) return false
-    const pages = await mm.rangeFault({ notifier, seq, ...request })
+    const pages = await mm.rangeFault({ notifier, seq, start, end, access, requests, owner })
     if (pages === 'busy') continue
     if (await programIfHolds(notifier, seq, lock, pages, program)) return true
   }

@@ -39,7 +39,7 @@ export interface RangeFaultRequest {
   /** What is asked for every page. */
   readonly access: RangeAccess
   /** What is asked for each page besides: PFN_VALID, PFN_VALID | PFN_WRITE or 0. Linux: `hmm_pfns` with `pfn_flags_mask`. */
-  readonly requests?: ArrayLike<number>
+  readonly requests?: ArrayLike<number> | undefined
   /** Pages in the memory of devices with this owner are returned as they are; others come back to RAM. Linux: `dev_private_owner`. */
   readonly owner?: unknown
 }
@@ -56,10 +56,11 @@ export interface FaultedPages extends AddressRange {
 const ACCESS_BITS = { snapshot: 0, read: PFN_VALID, write: PFN_VALID | PFN_WRITE } as const
 
 /** A request under way. */
-interface Walk extends RangeFaultRequest {
+interface Walk extends Pick<RangeFaultRequest, 'start' | 'end' | 'owner'> {
   readonly pfns: Int32Array
   /** Of `access`. */
   readonly wanted: number
+  readonly requests: ArrayLike<number> | undefined
 }
 
 /** What a walk stopped for: `at` needs a fault, for write if so asked; or it waited for a migration. */
@@ -87,9 +88,9 @@ const REMOTE = { by: 'remote' } as const
 export async function faultRange(mm: MmStruct, request: RangeFaultRequest, options: typeof REMOTE): Promise<FaultedPages | 'busy'>
 export async function faultRange(mm: MmStruct, request: RangeFaultRequest, options: FaultOptions): Promise<FaultedPages | 'busy' | UserFault>
 export async function faultRange(mm: MmStruct, request: RangeFaultRequest, options: FaultOptions): Promise<FaultedPages | 'busy' | UserFault> {
-  const { notifier, seq, start, end, access } = request
+  const { notifier, seq, start, end, access, requests, owner } = request
   const pfns = new Int32Array((end - start) / PAGE_SIZE)
-  const walk: Walk = { ...request, pfns, wanted: ACCESS_BITS[access] }
+  const walk: Walk = { start, end, owner, pfns, wanted: ACCESS_BITS[access], requests }
   mm.memory.kernel.trace('mm:range_fault', mm.mm, start, end, access)
   // A walk ends at a page that has to be faulted in, and the next begins there. Each asks first whether what the ones before found
   // still holds.

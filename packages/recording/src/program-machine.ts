@@ -42,7 +42,7 @@ export interface MirrorDevice {
 export type CreateDevice = (memory: PhysicalMemory, index: number, header: ProgramHeader) => MirrorDevice
 
 /** Read by one access. */
-const PAGES_AT_ONCE = 64
+const PAGES_AT_ONCE = 16
 
 /** The results of an operation, by field. */
 export type Results = Record<string, Json>

@@ -77,12 +77,7 @@ function mayStopKernel(machine: ProgramMachine, mirror: Mirror, write: boolean, 
   return false
 }
 
-/** Two digits for each byte. */
-export const HEX: readonly string[] = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
-
 /** Two digits a byte. */
-export function hexBytes(bytes: Uint8Array): string {
-  let text = ''
-  for (const byte of bytes) text += HEX[byte] ?? ''
-  return text
+export function hexBytes({ buffer, byteOffset, length }: Uint8Array): string {
+  return Buffer.from(buffer, byteOffset, length).toString('hex')
 }

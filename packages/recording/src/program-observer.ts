@@ -1,6 +1,6 @@
 import { frameOf, PAGE_SIZE, specialKind, ZERO_FRAME, type Vma } from '@mmu-notifier/mm'
 import type { Mirror, ProgramMachine, Results } from './program-machine.ts'
-import { HEX, hexBytes } from './program-mirrors.ts'
+import { hexBytes } from './program-mirrors.ts'
 import type { Json } from './program.ts'
 
 const code = (char: string): number => char.charCodeAt(0)
@@ -11,6 +11,8 @@ const FILE_ONCE = code('F')
 const FILE_SHARED = code('f')
 const SPECIAL = code('d')
 const PROT_ERROR = 0xff
+/** Two digits for each byte. */
+const HEX: readonly string[] = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
 
 /** As the device was last looked at. */
 interface Seen {
