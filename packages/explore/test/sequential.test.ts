@@ -114,10 +114,16 @@ test('a promise cannot be waited for: an error where it is awaited, and none of 
 })
 
 test('says what it left as it is, where, and why; functions in it are compiled', () => {
+  const nested = sequential('async function* outer() {\n  return async function* inner() {} }', options)
+  expect(nested?.skipped.map(({ line }) => line)).toEqual([1, 2])
   const code = ['async function* g() { yield 1 }', 'async function f() { for await (const x of g()) await (async () => { await x })() }', 'async function h() { await using x = y }']
   const { code: text, skipped } = sequential(code.join('\n'), options) ?? {}
   expect(skipped).toEqual([{ line: 1, what: 'async generator' }, { line: 2, what: 'for await' }, { line: 3, what: 'await using' }])
   expect(text?.split('\n')[1]).toBe('async function f() { for await (const x of g()) await ( () => { __done( x) })() }')
+})
+
+test('imports nothing where nothing is awaited', () => {
+  expect(sequential('async function f() {}', options)?.code).toBe(' function f() {}')
 })
 
 test('leaves alone what has no async function, and throws for what is no module', () => {
