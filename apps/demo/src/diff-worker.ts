@@ -12,7 +12,8 @@ if (!isMainThread && parentPort) {
   const { diff } = await import('./diff.ts')
   const { isMmuNotifierError } = await import('@mmu-notifier/kernel')
 
-  Error.stackTraceLimit = 0 // an errno is a result here: nobody looks at its stack, which is the dearest part of it
+  // An errno is a result here: nobody looks at its stack, which is the dearest part of it.
+  if (!process.env['MMU_NOTIFIER_DEBUG']) Error.stackTraceLimit = 0
   const { files, lines } = workerData as DiffJob
   try {
     const report = await diff(files, {

@@ -11,6 +11,8 @@ export interface DiffReport {
   readonly mismatches: readonly ProgramMismatch[]
 }
 
+type Ran = readonly [line: ProgramLine, actual: Results]
+
 /** Operations that are shown before a mismatch. */
 const BEFORE = 5
 
@@ -27,14 +29,16 @@ export async function diff(
   let equal = 0
   for (const [i, file] of files.entries()) {
     const program = await readProgram(file)
-    const ran: [ProgramLine, Results][] = []
-    const report = await runProgram(program, createDevice, (line, actual) => {
-      if (program.recorded) ran.push([line, actual])
-      else print?.(showLine(line, actual))
+    const last: Ran[] = []
+    let differs = false
+    const report = await runProgram(program, createDevice, (line, actual, equal) => {
+      if (!program.recorded) print?.(showLine(line, actual))
+      differs ||= !equal
+      if (!differs && line.kind === 'operation' && last.push([line, actual]) > BEFORE) last.shift()
     })
     done?.(i + 1)
     mismatches.push(...report.mismatches)
-    if (report.mismatches[0]) print?.(explain(program, ran, report.mismatches[0]))
+    if (report.mismatches[0]) print?.(explain(program, last, report.mismatches[0]))
     if (!program.recorded) continue
     programs++
     operations += report.operations
@@ -43,8 +47,8 @@ export async function diff(
   return { programs, operations, equal, mismatches }
 }
 
-function explain(program: Program, ran: readonly [ProgramLine, Results][], mismatch: ProgramMismatch): string {
-  const before = ran.filter(([{ line, kind }]) => line < mismatch.line && kind === 'operation').slice(-BEFORE)
-  const at = program.lines.find(({ line }) => line === mismatch.line)
-  return [...before.map(([line, actual]) => pc.dim(showLine(line, actual))), showMismatch(mismatch, at)].join('\n')
+/** @param last the operations before it */
+function explain({ lines }: Program, last: readonly Ran[], mismatch: ProgramMismatch): string {
+  const at = lines.find(({ line }) => line === mismatch.line)
+  return [...last.map(([line, actual]) => pc.dim(showLine(line, actual))), showMismatch(mismatch, at)].join('\n')
 }

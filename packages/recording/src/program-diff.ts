@@ -24,8 +24,8 @@ export interface ProgramReport {
 
 const FINAL_FIELDS: ReadonlySet<string> = new Set(['final'])
 
-/** Told of each line with what the model did: the fields of a recording. */
-export type ProgramListener = (line: ProgramLine, actual: Results) => void
+/** Told of each line with what the model did, the fields of a recording, and whether the kernel did the same: true for a script. */
+export type ProgramListener = (line: ProgramLine, actual: Results, equal: boolean) => void
 
 /**
  * Runs a program on the model, and compares every field of every line with what the kernel did. After a mismatch it goes on, so later ones
@@ -41,8 +41,8 @@ export async function runProgram(program: Program, createDevice: CreateDevice, l
     const before = mismatches.length
     try {
       const actual = await perform(machine, line)
-      listen?.(line, actual)
       if (recorded) compare(file, line, actual, mismatches)
+      listen?.(line, actual, mismatches.length === before)
     } catch (error) {
       // Whatever an oracle finds, or the model's code trips over: the machine is not one any more.
       const actual = isMmuNotifierError(error) ? error.message : String(error)
