@@ -21,7 +21,7 @@ function programs(path: string): string[] {
 
 /** In a process of its own, from what was built: the command compares in a thread, which compiles what it imports. */
 function cli(...args: string[]): { status: number | null; out: string; err: string } {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [BIN, ...args], { encoding: 'utf8' })
+  const { status, stdout, stderr } = spawnSync(process.execPath, [BIN, ...args], { encoding: 'utf8', env: { ...process.env, NO_COLOR: '1' } })
   return { status, out: stdout, err: stderr }
 }
 
