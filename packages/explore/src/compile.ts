@@ -53,7 +53,6 @@ export function compile(code: string, options: { readonly file: string; readonly
   })
   for (const { node } of top.awaits) skip(node.start, 'top-level await')
   if (top.native) skip(top.native.start, `top-level ${top.native.what}`)
-  skipped.sort((a, b) => a.line - b.line)
   if (functions.length === 0) return skipped.length > 0 ? compiled(text, options.file, skipped) : undefined
 
   const names = new Names(top.names)
@@ -71,7 +70,7 @@ export function compile(code: string, options: { readonly file: string; readonly
   }
   for (const edit of edits) edit()
   const list = Array.from(imports, ([name, local]) => `${name} as ${local}`).join(', ')
-  text.prependLeft(/^#!.*\r?\n?/.exec(code)?.[0].length ?? 0, `import { ${list} } from ${JSON.stringify(options.runtime)};`)
+  addImport(text, list, options.runtime)
   return compiled(text, options.file, skipped)
 }
 
@@ -120,7 +119,12 @@ export function compiled(text: MagicString, file: string, skipped: readonly Skip
     get map() {
       return text.generateMap({ source: file, includeContent: true, hires: 'boundary' })
     },
-    skipped,
+    skipped: skipped.toSorted((a, b) => a.line - b.line),
   }
+}
+
+/** In the first line, behind a hashbang: no line moves. */
+export function addImport(text: MagicString, list: string, from: string): void {
+  text.prependLeft(/^#!.*\r?\n?/.exec(text.original)?.[0].length ?? 0, `import { ${list} } from ${JSON.stringify(from)};`)
 }
 

@@ -1,6 +1,6 @@
 import { getLineInfo, parse, tokTypes, type Token } from 'acorn'
 import { MagicString } from 'magic-string'
-import { compiled, type Compiled, type Skipped } from './compile.ts'
+import { addImport, compiled, type Compiled, type Skipped } from './compile.ts'
 import { Names } from './names.ts'
 import { startsStatement, token } from './rewrite.ts'
 import { walk, type FunctionNode, type Scope } from './syntax.ts'
@@ -31,7 +31,6 @@ export function sequential(code: string, { file, runtime }: { readonly file: str
     },
     class: () => undefined,
   })
-  skipped.sort((a, b) => a.line - b.line)
   const done = new Names(top.names).fresh('__done')
   let awaits = 0
   for (const { node, path, awaits: own } of functions) {
@@ -42,7 +41,7 @@ export function sequential(code: string, { file, runtime }: { readonly file: str
     }
     removeAsync(text, tokens, node, path)
   }
-  if (awaits > 0) text.prependLeft(/^#!.*\r?\n?/.exec(code)?.[0].length ?? 0, `import { done as ${done} } from ${JSON.stringify(runtime)};`)
+  if (awaits > 0) addImport(text, `done as ${done}`, runtime)
   return functions.length === 0 && skipped.length === 0 ? undefined : compiled(text, file, skipped)
 }
 

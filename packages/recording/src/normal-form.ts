@@ -88,7 +88,7 @@ function vmaBacking({ file, shared }: Vma): Backing {
   return shared ? { kind: 'shm', name: '/dev/zero', id: 0 } : { kind: 'anonymous' }
 }
 
-/** `7fbf1a803000-7fbf1a813000 rw-s 00000000 /tmp/x`: as in `/proc/PID/maps`, without device and inode. */
+/** `7fbf1a803000-7fbf1a813000 rw-s 00000000 /srv/x`: as in `/proc/PID/maps`, without device and inode. */
 export function formatRange({ start, end, prot, shared, offset, backing }: NormalRange): string {
   const hex = (value: number): string => value.toString(16).padStart(8, '0')
   const perms = `${prot & 1 ? 'r' : '-'}${prot & 2 ? 'w' : '-'}${prot & 4 ? 'x' : '-'}${shared ? 's' : 'p'}`

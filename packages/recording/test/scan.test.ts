@@ -23,7 +23,7 @@ describe('arguments are split at commas that mean something', () => {
     [String.raw`3</a\74b\76>(deleted), 0)`, [String.raw`3</a\74b\76>(deleted)`, '0']],
     ['3</dev/zero<char 1:5>>, 0)', ['3</dev/zero<char 1:5>>', '0']],
     ['3<TCP:[1.2.3.4:80->5.6.7.8:90]>, 4<TCPv6:[[::1]:80->[::1]:90]>, 0)', ['3<TCP:[1.2.3.4:80->5.6.7.8:90]>', '4<TCPv6:[[::1]:80->[::1]:90]>', '0']],
-    ['3</tmp/a->, 0)', ['3</tmp/a->', '0']],
+    ['3</srv/a->, 0)', ['3</srv/a->', '0']],
     ['21<<MAP_HUGE_SHIFT|MAP_PRIVATE, 0)', ['21<<MAP_HUGE_SHIFT|MAP_PRIVATE', '0']],
     ['AT_FDCWD</root>, "x")', ['AT_FDCWD</root>', '"x"']],
     ['~[RTMIN RT_1], NULL)', ['~[RTMIN RT_1]', 'NULL']],
