@@ -61,25 +61,31 @@ async function accessPages(
   checkUnsigned(access, { address, end: address + bytes.length })
   const { frames, pageTable } = mm
   const needed = access === 'write' ? PTE_WRITE : PTE_PRESENT
-  for (let done = 0; done < bytes.length; ) {
-    const page = Math.floor((address + done) / PAGE_SIZE) * PAGE_SIZE
-    const offset = address + done - page
-    const piece = bytes.subarray(done, done + PAGE_SIZE - offset)
-    const performed = await mm.tableLock.section(() => {
-      const entry = pageTable.get(page)
-      if (!(entry & needed)) return false
-      if (access === 'write') frames.write(frameOf(entry), offset, piece)
-      else frames.readInto(frameOf(entry), offset, piece)
-      return true
-    })
-    if (performed) {
-      done += piece.length
-      continue
-    }
-    const code = await tryFault(mm, page + offset, access)
-    if (code !== 0) return { signal: 'SIGSEGV', code, address: page + offset }
+  let done = 0
+  const accessPage = (): boolean => {
+    const at = address + done
+    const page = Math.floor(at / PAGE_SIZE) * PAGE_SIZE
+    const offset = at - page
+    const entry = pageTable.get(page)
+    if (!(entry & needed)) return false
+    const piece = pieceOf(bytes, done, PAGE_SIZE - offset)
+    if (access === 'write') frames.write(frameOf(entry), offset, piece)
+    else frames.readInto(frameOf(entry), offset, piece)
+    done += piece.length
+    return true
+  }
+  while (done < bytes.length) {
+    if (await mm.tableLock.section(accessPage)) continue
+    const at = address + done
+    const code = await tryFault(mm, at, access)
+    if (code !== 0) return { signal: 'SIGSEGV', code, address: at }
   }
   return undefined
+}
+
+/** `length` bytes from `from` on, or those that there are. */
+function pieceOf(bytes: Uint8Array, from: number, length: number): Uint8Array {
+  return from === 0 && bytes.length <= length ? bytes : bytes.subarray(from, from + length)
 }
 
 /** The access of a program that handles signals: tells the one in which it ends. */

@@ -307,7 +307,7 @@ export class FrameTable {
     this.#inUse(frame, 'read')
     checkInside(offset, out.length)
     const data = this.#bytes.of(frame)
-    if (data) out.set(data.subarray(offset, offset + out.length))
+    if (data) out.set(out.length === PAGE_SIZE ? data : data.subarray(offset, offset + out.length))
     else out.fill(0)
   }
 

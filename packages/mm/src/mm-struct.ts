@@ -43,6 +43,8 @@ export class MmStruct implements FileMapper {
   brk: number
   /** Everything is torn down. Under the mmap lock. */
   ended = false
+  /** Sections of the mmap lock held for write that are over. Counted before the lock is given back. */
+  areasVersion = 0
   /** Files of areas that went, to be looked at when the system call is through. */
   readonly #unmappedFiles = new Set<VmFile>()
 
@@ -73,7 +75,7 @@ export class MmStruct implements FileMapper {
 
   async locked<T>(mode: 'read' | 'write', body: () => Promise<T>): Promise<T> {
     try {
-      return await this.mmapLock[mode](body)
+      return await (mode === 'read' ? this.mmapLock.read(body) : this.mmapLock.write(() => this.#changing(body)))
     } finally {
       if (this.#unmappedFiles.size > 0) await this.#dropFiles()
     }
@@ -165,6 +167,14 @@ export class MmStruct implements FileMapper {
       })
     }
     return this.eachLeaf(start, end, step, noHuge)
+  }
+
+  async #changing<T>(body: () => Promise<T>): Promise<T> {
+    try {
+      return await body()
+    } finally {
+      this.areasVersion++
+    }
   }
 
   async #dropFiles(): Promise<void> {

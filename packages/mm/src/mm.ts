@@ -59,6 +59,14 @@ export class Mm {
     return this.#mm.life.users.value
   }
 
+  /**
+   * Counts what was done under the mmap lock held for write: while it is the same, and nobody holds the lock so, the areas are the same. For looking. Linux:
+   * `mm_lock_seq`.
+   */
+  get areasVersion(): number {
+    return this.#mm.areasVersion
+  }
+
   /** Becomes a user, unless the end has begun: false then. Pair with {@link mmput}. Linux: `mmget_not_zero()`. */
   mmget(): Promise<boolean> {
     return this.#mm.life.mmget()

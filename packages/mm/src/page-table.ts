@@ -244,17 +244,26 @@ export class PageTable {
     this.#checkRange(start, end)
     const target = this.#leafLevel - height
     if (!(target >= 0 && height >= 0)) throw new RangeError(`page table: expected a height of 0 to ${this.#leafLevel}, got ${height}`)
-    let at = start
-    while (at < end) {
+    if (Math.floor(start / this.#leafSpan) === this.#lastNumber) return start
+    for (let at = start; at < end; ) {
       let table = ROOT
       let level = 0
+      let slot = 0
       for (; level < target; level++) {
-        table = this.#tables[table][this.#indexAt(level, at)]
-        if (table <= 0) break
+        slot = this.#indexAt(level, at)
+        const child = this.#tables[table][slot]
+        if (child < 0) return at
+        if (child === 0) break
+        table = child
       }
-      if (level === target || table < 0) return at
+      if (level === target) return at
+      const entries = this.#tables[table]
       const span = this.#spans[level]
-      at = (Math.floor(at / span) + 1) * span
+      const number = Math.floor(at / span)
+      const slots = Math.min(this.#sizes[level] - slot, Math.ceil(end / span) - number)
+      let empty = 1
+      while (empty < slots && entries[slot + empty] === 0) empty++
+      at = (number + empty) * span
     }
     return NONE
   }
@@ -262,6 +271,8 @@ export class PageTable {
   /** The end of the largest aligned piece around `address` that holds no table; where there is a leaf, or a huge entry, its end. */
   pieceEnd(address: number): number {
     this.#check(address)
+    const number = Math.floor(address / this.#leafSpan)
+    if (number === this.#lastNumber) return (number + 1) * this.#leafSpan
     let table = ROOT
     let level = 0
     for (; level < this.#leafLevel; level++) {

@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest'
-import { MADV_DONTNEED, PAGE_SIZE, PFN_ERROR, PROT_NONE, PROT_READ, PROT_WRITE, type Mm } from '../src/index.ts'
+import {
+  MADV_DONTFORK, MADV_DONTNEED, MAP_GROWSDOWN, MREMAP_FIXED, MREMAP_MAYMOVE, PAGE_SIZE, PFN_ERROR, PROT_NONE, PROT_READ, PROT_WRITE, type Mm, type VmFile,
+} from '../src/index.ts'
 import { TestDevice } from './device-pages.ts'
-import { anon, bytes, machine, newMm, outcome, page, pages, pick, poke, random, RW, sharedAnon } from './helpers.ts'
+import { anon, bytes, machine, mapFile, newMm, outcome, page, pages, pick, poke, random, RW, sharedAnon } from './helpers.ts'
 
 const COUNT = 24
 
@@ -82,4 +84,57 @@ test('a frame that is used again is zero beside what is written', () => {
   const found = new Uint8Array(PAGE_SIZE)
   frames.readInto(again, 0, found)
   expect([found.findIndex((byte) => byte !== 0), found.filter((byte) => byte !== 0).length]).toEqual([100, 1])
+})
+
+describe('areasVersion', () => {
+  const changes: [string, (mm: Mm) => Promise<unknown>][] = [
+    ['mmap', (mm) => anon(mm, 10, 2)],
+    ['mmap that joins its neighbour', (mm) => anon(mm, 4, 1)],
+    ['munmap', (mm) => mm.munmap(page(1), pages(1))],
+    ['mprotect', (mm) => mm.mprotect(page(0), pages(4), PROT_READ)],
+    ['mremap', (mm) => mm.mremap(page(0), pages(2), pages(2), MREMAP_MAYMOVE | MREMAP_FIXED, page(16))],
+    ['madvise of flags', (mm) => mm.madvise(page(0), pages(2), MADV_DONTFORK)],
+    ['brk', async (mm) => mm.brk((await mm.brk(0)) + PAGE_SIZE)],
+    ['a stack that grows by a fault', (mm) => mm.write(page(599), new Uint8Array(1))],
+    ['growStack', (mm) => mm.growStack(page(598))],
+    ['userfaultfd', (mm) => mm.userfaultfd().register(page(0), pages(2))],
+    ['the end', (mm) => mm.exit()],
+  ]
+
+  async function mapped(): Promise<[Mm, VmFile]> {
+    const memory = machine()
+    const mm = memory.createMm('mm')
+    const file = memory.createFile({ name: 'file', size: pages(8) })
+    await anon(mm, 0, 4)
+    await anon(mm, 600, 2, RW, MAP_GROWSDOWN)
+    await mapFile(mm, 20, 4, file)
+    return [mm, file]
+  }
+  const look = (mm: Mm): object[] => Array.from(mm.vmas(), ({ start, end, flags }) => ({ start, end, flags }))
+
+  test.each(changes)('is another one after %s', async (_, change) => {
+    const [mm] = await mapped()
+    const before = [mm.areasVersion, look(mm)] as const
+    await change(mm)
+    expect(look(mm)).not.toEqual(before[1])
+    expect(mm.areasVersion).not.toBe(before[0])
+  })
+
+  test('is another one when the call fails half way', async () => {
+    const [mm] = await mapped()
+    const before = [mm.areasVersion, look(mm)] as const
+    expect(await outcome(mm.mprotect(page(2), pages(4), PROT_READ))).toBe('ENOMEM')
+    expect(look(mm)).not.toEqual(before[1])
+    expect(mm.areasVersion).not.toBe(before[0])
+  })
+
+  test('is the same after faults, and what only frees pages', async () => {
+    const [mm, file] = await mapped()
+    const { areasVersion } = mm
+    await mm.write(page(0), new Uint8Array(3 * PAGE_SIZE))
+    await mm.read(page(20), PAGE_SIZE)
+    await mm.madvise(page(0), pages(2), MADV_DONTNEED)
+    await file.truncate(0)
+    expect(mm.areasVersion).toBe(areasVersion)
+  })
 })

@@ -171,6 +171,16 @@ describe('memory', () => {
   })
 })
 
+/** The first address in pages `[from, end)` that is in a leaf of `size` pages, or -1. */
+function nextLeaf(model: ReadonlyMap<number, number>, size: number, from: number, end: number): number {
+  let first = Infinity
+  for (const page of model.keys()) {
+    const leaf = page - (page % size)
+    if (leaf + size > from && leaf < end) first = Math.min(first, Math.max(leaf, from))
+  }
+  return first === Infinity ? -1 : first * PAGE_SIZE
+}
+
 test.each([1, 2, 3, 4])('agrees with a Map in random calls, seed %d', (seed) => {
   const draw = random(seed)
   const table = new PageTable([3, 2, 4, 3])
@@ -201,6 +211,10 @@ test.each([1, 2, 3, 4])('agrees with a Map in random calls, seed %d', (seed) => 
       }
     }
     expect([table.entries, table.version !== before[0]]).toEqual([model.size, !isDeepStrictEqual(model, before[1])])
+    expect(table.nextTable(address, end * PAGE_SIZE)).toBe(nextLeaf(model, 8, page, end))
+    const piece = table.pieceEnd(address) / PAGE_SIZE
+    if (nextLeaf(model, 8, page, page + 1) === -1) expect(nextLeaf(model, 8, page, piece)).toBe(-1)
+    else expect(piece).toBe(page - (page % 8) + 8)
   }
   const expected = [...model].sort(([a], [b]) => a - b).map(([page, entry]) => [page * PAGE_SIZE, entry])
   expect(entries(table, 0, table.limit)).toEqual(expected)

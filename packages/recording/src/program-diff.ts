@@ -84,8 +84,8 @@ function sameResults(a: Readonly<Record<string, Json>>, b: Readonly<Record<strin
 
 /** Of JSON values; field order does not count. */
 function equals(a: Json | undefined, b: Json | undefined): boolean {
-  if (a === b) return true
-  if (!Array.isArray(a) || !Array.isArray(b) || a.length !== b.length) return false
+  if (!Array.isArray(a)) return a === b
+  if (!Array.isArray(b) || a.length !== b.length) return false
   for (let i = 0; i < a.length; i++) if (!equals(a[i] as Json, b[i] as Json)) return false
   return true
 }

@@ -13,6 +13,8 @@ const SPECIAL = code('d')
 const PROT_ERROR = 0xff
 /** Two digits for each byte. */
 const HEX: readonly string[] = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
+const CHARACTERS: readonly string[] = Array.from({ length: 256 }, (_, byte) => String.fromCharCode(byte))
+const NOWHERE: readonly [number, number] = [Infinity, 0]
 
 /** As the device was last looked at. */
 interface Seen {
@@ -31,10 +33,11 @@ export class Observer {
   /** As it was last looked at: characters of pagemap. */
   readonly #pagemap: Uint8Array
   readonly #devices: readonly Seen[]
-  /** The page table, its version, and of each page the flags of its area. */
+  /** The page table, and of each page the flags of its area; the version of either. */
   #entries: Int32Array
   #version: number | undefined
   #flags: Int32Array
+  #areasVersion: number | undefined
   /** For what is looked at next. */
   readonly #next: Uint8Array
   #nextWords: Int32Array
@@ -57,24 +60,26 @@ export class Observer {
     const pm: Json[] = []
     const sn: Json[] = []
     const pt: Json[] = []
-    const mapped = this.#mapped()
+    const [first, end] = this.#mapped()
     this.#readPagemap(this.#next)
-    runs(this.#pagemap, this.#next, 0, (first, end, value) => pm.push([first, end, String.fromCharCode(value)]))
-    for (const [d, device] of this.#devices.entries()) {
+    addRuns(pm, this.#pagemap, this.#next, CHARACTERS)
+    for (let d = 0; d < this.#devices.length; d++) {
+      const device = this.#devices[d] as Seen
       const mirror = mirrors[d]
       const opened = mirror !== device.mirror
       const version = mirror ? mirror.tableVersion : 0
       if (opened || version === undefined || version !== device.version) {
         this.#readTable(mirror, this.#next)
-        runs(device.table, this.#next, 0, (first, end, value) => pt.push([d, first, end, String.fromCharCode(value)]))
+        addRuns(pt, device.table, this.#next, CHARACTERS, 0, d)
       }
       device.mirror = mirror
       device.version = version
-      const [from, to] = opened ? [0, this.#next.length] : mapped
-      if (!mirror || from === to) continue
+      const from = opened ? 0 : first
+      const to = opened ? this.#next.length : end
+      if (!mirror || from >= to) continue
       // A snapshot has no effect on the program: it faults nothing in and emits no event; the log was taken before.
       const snapshot = this.#peek(mirror, from, to) ?? (await mirror.snapshot(this.#machine.address(from), to - from))
-      runs(device.snapshot, snapshot, from, (first, end, value) => sn.push([d, first, end, HEX[value] ?? '']))
+      addRuns(sn, device.snapshot, snapshot, HEX, from, d)
     }
     if (pm.length > 0) results['pm'] = pm
     if (sn.length > 0) results['sn'] = sn
@@ -98,27 +103,30 @@ export class Observer {
     }
   }
 
-  /** Reads the areas and the page table. @returns the pages, the second exclusive, outside of which nothing has changed since the last call */
-  #mapped(): [number, number] {
+  /** Reads the areas and the page table, what may have changed of them. @returns the pages, the second exclusive, outside of which nothing has changed since the last call */
+  #mapped(): readonly [number, number] {
     const { mm, header } = this.#machine
     const { pageTable } = mm
-    const { length } = this.#flags
-    const pageOf = (address: number): number => Math.min(Math.max((address - header.base) / PAGE_SIZE, 0), length)
-    let words = this.#nextWords.fill(0)
-    for (const vma of mm.vmas()) words.fill(vma.flags, pageOf(vma.start), pageOf(vma.end))
-    let [from, to] = differing(this.#flags, words)
-    this.#nextWords = this.#flags
-    this.#flags = words
+    let changed = NOWHERE
+    if (mm.areasVersion !== this.#areasVersion) {
+      const flags = this.#nextWords.fill(0)
+      const pageOf = (address: number): number => Math.min(Math.max((address - header.base) / PAGE_SIZE, 0), flags.length)
+      for (const vma of mm.vmas()) flags.fill(vma.flags, pageOf(vma.start), pageOf(vma.end))
+      changed = differing(this.#flags, flags)
+      this.#nextWords = this.#flags
+      this.#flags = flags
+      this.#areasVersion = mm.areasVersion
+    }
     if (pageTable.version !== this.#version) {
-      words = this.#nextWords
-      pageTable.readRange(header.base, header.base + length * PAGE_SIZE, words)
-      const [first, end] = differing(this.#entries, words)
-      if (first < end) [from, to] = from < to ? [Math.min(from, first), Math.max(to, end)] : [first, end]
+      const entries = this.#nextWords
+      pageTable.readRange(header.base, header.base + entries.length * PAGE_SIZE, entries)
+      const [first, end] = differing(this.#entries, entries)
+      if (first < end) changed = [Math.min(changed[0], first), Math.max(changed[1], end)]
       this.#nextWords = this.#entries
-      this.#entries = words
+      this.#entries = entries
       this.#version = pageTable.version
     }
-    return [from, to]
+    return changed
   }
 
   #readPagemap(out: Uint8Array): void {
@@ -168,23 +176,31 @@ function permissions({ prot, shared }: Vma): string {
   return `${prot & 1 ? 'r' : '-'}${prot & 2 ? 'w' : '-'}${prot & 4 ? 'x' : '-'}${shared ? 's' : 'p'}`
 }
 
-/** The range, half open, outside of which both are the same; an empty one when all of it is. */
-function differing(a: Int32Array, b: Int32Array): [number, number] {
+/** The range, half open, outside of which both are the same. */
+function differing(a: Int32Array, b: Int32Array): readonly [number, number] {
   let from = 0
   let to = a.length
   while (from < to && a[from] === b[from]) from++
-  while (to > from && a[to - 1] === b[to - 1]) to--
+  if (from === to) return NOWHERE
+  while (a[to - 1] === b[to - 1]) to--
   return [from, to]
 }
 
-/** Makes `old`, from `offset` on, what `now` is, and tells the runs of changed pages with the same new value. */
-function runs(old: Uint8Array, now: Uint8Array, offset: number, tell: (from: number, to: number, value: number) => void): void {
-  for (let i = 0; i < now.length; i++) {
-    const value = now[i] ?? 0
-    if (old[offset + i] === value) continue
-    const from = i
-    while (i < now.length && old[offset + i] !== value && now[i] === value) old[offset + i++] = value
-    tell(offset + from, offset + i, value)
-    i--
+/**
+ * Makes `old`, from `offset` on, what `now` is, and adds the runs of changed pages with the same new value to `rows`: first page, end, text.
+ * @param device what a row begins with, if it does
+ */
+function addRuns(rows: Json[], old: Uint8Array, now: Uint8Array, texts: readonly string[], offset = 0, device?: number): void {
+  for (let i = 0; i < now.length; ) {
+    const value = now[i] as number
+    if (old[offset + i] === value) {
+      i++
+      continue
+    }
+    const first = offset + i
+    do old[offset + i++] = value
+    while (i < now.length && now[i] === value && old[offset + i] !== value)
+    const text = texts[value] ?? ''
+    rows.push(device === undefined ? [first, offset + i, text] : [device, first, offset + i, text])
   }
 }

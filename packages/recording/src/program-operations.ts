@@ -1,14 +1,18 @@
 import { quote, RecordingError, type Location } from './error.ts'
 import type { Json, Operation, ProgramLine } from './program.ts'
 
-interface Field {
-  readonly field: string
-  readonly type: FieldType
-  readonly optional: boolean
-}
+/**
+ * What a field of an operation may be: a count or number of pages, what is written (its lowest 32 bits), device or file 0 or 1, the place of a word in a page, flags of mremap; or
+ * one of several names.
+ */
+export type FieldType = 'pages' | 'word' | 'device' | 'file' | 'offset' | 'flags' | readonly string[]
 
-/** What a field of an operation may be. */
-export type FieldType = 'number' | 'string' | readonly string[]
+/** The arguments of one operation. */
+interface Arguments {
+  readonly types: ReadonlyMap<string, FieldType>
+  /** Those that may not be left out. */
+  readonly required: readonly string[]
+}
 
 const PROT = ['none', 'r', 'rw', 'w', 'rx'] as const
 const KINDS = ['anon_private', 'anon_shared', 'file_private', 'file_shared'] as const
@@ -19,16 +23,16 @@ const ADVICE = [
 /** Pages of the largest window: no operation is about more. */
 export const MOST_PAGES = 65536
 
-const RANGE = { page: 'number', n: 'number' } as const
-const DEVICE = { d: 'number', ...RANGE } as const
-const WRITE = { ...RANGE, off: 'number', val: 'number' } as const
+const RANGE = { page: 'pages', n: 'pages' } as const
+const DEVICE = { d: 'device', ...RANGE } as const
+const WRITE = { ...RANGE, off: 'offset', val: 'word' } as const
 
 /** The operations, and the arguments of each; those with a `?` may be left out. */
 const ARGUMENTS: Readonly<Record<string, Readonly<Record<string, FieldType>>>> = {
-  mmap: { ...RANGE, prot: PROT, kind: KINDS, 'file?': 'number', 'pgoff?': 'number', 'populate?': 'number' },
+  mmap: { ...RANGE, prot: PROT, kind: KINDS, 'file?': 'file', 'pgoff?': 'pages', 'populate?': 'pages' },
   munmap: RANGE,
   mprotect: { ...RANGE, prot: PROT },
-  mremap: { page: 'number', oldn: 'number', newn: 'number', flags: 'string', 'dst?': 'number' },
+  mremap: { page: 'pages', oldn: 'pages', newn: 'pages', flags: 'flags', 'dst?': 'pages' },
   madvise: { ...RANGE, advice: ADVICE },
   cpuw: WRITE,
   cpur: RANGE,
@@ -38,24 +42,23 @@ const ARGUMENTS: Readonly<Record<string, Readonly<Record<string, FieldType>>>> =
   child_unmap: RANGE,
   child_exit: {},
   dread: DEVICE,
-  dwrite: { ...DEVICE, val: 'number' },
+  dwrite: { ...DEVICE, val: 'word' },
   todev: DEVICE,
   tosys: DEVICE,
   snap: DEVICE,
   excl: DEVICE,
   chkexcl: DEVICE,
-  dclose: { d: 'number' },
-  dopen: { d: 'number' },
-  ftrunc: { file: 'number', n: 'number' },
-  fpunch: { file: 'number', ...RANGE },
-  fwrite: { file: 'number', page: 'number', off: 'number', val: 'number' },
-  fread: { file: 'number', ...RANGE },
+  dclose: { d: 'device' },
+  dopen: { d: 'device' },
+  ftrunc: { file: 'file', n: 'pages' },
+  fpunch: { file: 'file', ...RANGE },
+  fwrite: { file: 'file', page: 'pages', off: 'offset', val: 'word' },
+  fread: { file: 'file', ...RANGE },
 }
 
-/** The same, by operation and field. */
-const FIELDS: ReadonlyMap<string, ReadonlyMap<string, Field>> = new Map(Object.entries(ARGUMENTS).map(([op, types]) => {
-  const fields = Object.entries(types).map(([name, type]): Field => ({ field: name.replace('?', ''), type, optional: name.endsWith('?') }))
-  return [op, new Map(fields.map((field) => [field.field, field]))]
+const OPERATIONS: ReadonlyMap<string, Arguments> = new Map(Object.entries(ARGUMENTS).map(([op, fields]) => {
+  const types = new Map(Object.entries(fields).map(([field, type]) => [field.replace('?', ''), type]))
+  return [op, { types, required: Object.keys(fields).filter((field) => !field.endsWith('?')) }]
 }))
 
 /** What an operation leads to: what is compared. `ev` is always there, the others where they say something. */
@@ -68,52 +71,64 @@ export const STATE_FIELDS: ReadonlySet<string> = new Set(['maps', 'pm', 'pt', 's
 export const DEFAULTS: Readonly<Record<string, Json>> = { d: 0, off: 0, prot: 'rw', kind: 'anon_private', flags: '' }
 
 /** The types of the arguments of an operation. @throws RecordingError for a name that is none */
-export function argumentsOf(at: Location, op: string): Readonly<Record<string, FieldType>> {
-  const found = Object.hasOwn(ARGUMENTS, op) ? ARGUMENTS[op] : undefined
-  if (!found) throw new RecordingError(at, 'op', `one of ${Object.keys(ARGUMENTS).join(', ')}`, quote(op))
-  return found
+export function argumentsOf(at: Location, op: string): ReadonlyMap<string, FieldType> {
+  return known(at, op).types
+}
+
+function known(at: Location, op: string): Arguments {
+  const operation = OPERATIONS.get(op)
+  if (!operation) throw new RecordingError(at, 'op', `one of ${[...OPERATIONS.keys()].join(', ')}`, quote(op))
+  return operation
 }
 
 /** @throws RecordingError for what cannot be performed, or compared: an unknown operation, a missing field, a value of another type */
 export function checkOperation(at: Location, fields: Readonly<Record<string, Json>>, recorded: boolean): Operation {
   const { op } = fields
   if (typeof op !== 'string') throw new RecordingError(at, 'op', 'the name of an operation', found(op))
-  argumentsOf(at, op)
-  const known = FIELDS.get(op)
-  for (const { field, type, optional } of known?.values() ?? []) {
-    const value = fields[field]
-    if (value !== undefined || !optional) checkField(at, field, value, type)
-  }
-  if (recorded && !Array.isArray(fields['ev'])) throw new RecordingError(at, 'ev', 'an array of events', found(fields['ev']))
+  const { types, required } = known(at, op)
+  let seen = 0
   for (const field in fields) {
-    if (known?.has(field) || field === 'op' || field === 'i' || (recorded && RESULT_FIELDS.has(field))) continue
-    throw new RecordingError(at, field, `no such field of ${op}`, found(fields[field]))
+    const type = types.get(field)
+    if (type !== undefined) {
+      checkField(at, field, fields[field], type)
+      seen++
+    } else if (field !== 'op' && field !== 'i' && !(recorded && RESULT_FIELDS.has(field))) throw new RecordingError(at, field, `no such field of ${op}`, found(fields[field]))
   }
-  checkReferences(at, fields)
+  if (seen < types.size) checkRequired(at, fields, types, required)
+  if (recorded && !Array.isArray(fields['ev'])) throw new RecordingError(at, 'ev', 'an array of events', found(fields['ev']))
   return fields as Operation
 }
 
-function checkField(at: Location, field: string, value: Json | undefined, type: FieldType): void {
-  if (type === 'number') {
-    if (!Number.isSafeInteger(value) || (value as number) < 0) throw new RecordingError(at, field, 'a whole number', found(value))
-    if (field !== 'val' && (value as number) > MOST_PAGES) throw new RecordingError(at, field, `a number up to ${MOST_PAGES}`, found(value))
-  } else if (type === 'string') {
-    if (typeof value !== 'string') throw new RecordingError(at, field, 'a string', found(value))
-  } else if (typeof value !== 'string' || !type.includes(value)) throw new RecordingError(at, field, `one of ${type.join(', ')}`, found(value))
+/** Not all arguments are there: checks those that have to be, by the operation and by others. */
+function checkRequired(at: Location, fields: Readonly<Record<string, Json>>, types: Arguments['types'], required: Arguments['required']): void {
+  const need = (field: string): void => {
+    if (fields[field] === undefined) checkField(at, field, undefined, types.get(field) ?? 'pages')
+  }
+  for (const field of required) need(field)
+  const { kind, flags } = fields
+  if (typeof kind === 'string' && kind.startsWith('file')) ['file', 'pgoff'].forEach(need)
+  if (typeof flags === 'string' && flags.includes('F')) need('dst')
 }
 
-function checkReferences(at: Location, { op, kind, d, file, pgoff, flags, dst, off }: Readonly<Record<string, Json>>): void {
-  if (d !== undefined && d !== 0 && d !== 1) throw new RecordingError(at, 'd', 'device 0 or 1', found(d))
-  if (file !== undefined && file !== 0 && file !== 1) throw new RecordingError(at, 'file', 'file 0 or 1', found(file))
-  if (typeof kind === 'string' && kind.startsWith('file')) {
-    checkField(at, 'file', file, 'number')
-    checkField(at, 'pgoff', pgoff, 'number')
+function checkField(at: Location, field: string, value: Json | undefined, type: FieldType): void {
+  const expected = typeof type === 'string' ? expectedOf(type, value) : typeof value === 'string' && type.includes(value) ? undefined : `one of ${type.join(', ')}`
+  if (expected !== undefined) throw new RecordingError(at, field, expected, found(value))
+}
+
+/** @returns what was expected in place of `value`, or undefined */
+function expectedOf(type: FieldType & string, value: Json | undefined): string | undefined {
+  if (type === 'flags') return typeof value === 'string' && /^M?F?D?$/.test(value) ? undefined : 'letters of MFD'
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) return 'a whole number'
+  switch (type) {
+    case 'pages':
+      return value <= MOST_PAGES ? undefined : `a number up to ${MOST_PAGES}`
+    case 'offset':
+      return value <= 4092 && value % 4 === 0 ? undefined : 'the place of a word in a page'
+    case 'word':
+      return undefined
+    default:
+      return value <= 1 ? undefined : `${type} 0 or 1`
   }
-  if (op === 'mremap') {
-    if (!/^M?F?D?$/.test(flags as string)) throw new RecordingError(at, 'flags', 'letters of MFD', found(flags))
-    if ((flags as string).includes('F')) checkField(at, 'dst', dst, 'number')
-  }
-  if (off !== undefined && ((off as number) % 4 !== 0 || (off as number) > 4092)) throw new RecordingError(at, 'off', 'the place of a word in a page', found(off))
 }
 
 /** There is one child at most, and only it does what it is asked for. @throws RecordingError */

@@ -37,7 +37,7 @@ function parseThp(at: Location, [setting = 'none']: readonly string[]): ProgramH
 function parseArguments(at: Location, op: string, words: readonly string[]): Readonly<Record<string, Json>> {
   const fields: Record<string, Json> = { op }
   const types = argumentsOf(at, op)
-  for (const name in types) if (name in DEFAULTS) fields[name] = DEFAULTS[name] ?? null
+  for (const name of types.keys()) if (name in DEFAULTS) fields[name] = DEFAULTS[name] ?? null
   for (const word of words) {
     const [, field, value] = /^([a-z]+)=(.*)$/.exec(word) ?? []
     if (field === undefined || value === undefined) throw new RecordingError(at, 'argument', 'field=value', quote(word))

@@ -75,3 +75,42 @@ test('the files of a program', async () => {
     [8192, [[0xf000001f, 0, 0, 0], 0]], [0, undefined], [0, undefined], [4, undefined], [4096, [[0, 0, 0, 3]]],
   ])
 })
+
+const HEADER = { header: 1, name: 'p', base: '0x200000000', pages: 8, thp: 'never', files: [{ n: 4, filled: 2 }, { n: 4, filled: 0 }] }
+const read = (operation: object): Promise<unknown> => {
+  const path = join(folder, 'fields.jsonl')
+  writeFileSync(path, `${JSON.stringify(HEADER)}\n${JSON.stringify({ i: 0, ev: [], ...operation })}\n`)
+  return readProgram(path)
+}
+const MMAP = { op: 'mmap', page: 0, n: 1, prot: 'rw', kind: 'file_shared', file: 1, pgoff: 2 }
+const MREMAP = { op: 'mremap', page: 0, oldn: 1, newn: 2, flags: 'MF', dst: 4 }
+
+test.each<[operation: object, message: string]>([
+  [{ op: 'cpur', page: 0, n: 65537 }, 'n: expected a number up to 65536, found "65537"'],
+  [{ op: 'cpur', page: -1, n: 1 }, 'page: expected a whole number, found "-1"'],
+  [{ op: 'cpur', page: 0.5, n: 1 }, 'page: expected a whole number, found "0.5"'],
+  [{ op: 'cpur', page: 0 }, 'n: expected a whole number, found none'],
+  [{ op: 'cpur', page: 0, n: 1, state: 1 }, 'state: expected no such field of cpur, found "1"'],
+  [{ op: 'cpur', page: 0, n: 1, ev: 0 }, 'ev: expected an array of events, found "0"'],
+  [{ op: 'cpuw', page: 0, n: 1, off: 6, val: 1 }, 'off: expected the place of a word in a page, found "6"'],
+  [{ op: 'cpuw', page: 0, n: 1, off: 4096, val: 1 }, 'off: expected the place of a word in a page, found "4096"'],
+  [{ op: 'cpuw', page: 0, n: 1, off: 0, val: null }, 'val: expected a whole number, found "null"'],
+  [{ op: 'snap', d: 2, page: 0, n: 1 }, 'd: expected device 0 or 1, found "2"'],
+  [{ op: 'ftrunc', file: 2, n: 1 }, 'file: expected file 0 or 1, found "2"'],
+  [{ ...MMAP, prot: 'x' }, 'prot: expected one of none, r, rw, w, rx, found "\\"x\\""'],
+  [{ ...MMAP, kind: 3 }, 'kind: expected one of anon_private, anon_shared, file_private, file_shared, found "3"'],
+  [{ ...MMAP, file: undefined }, 'file: expected a whole number, found none'],
+  [{ ...MMAP, pgoff: undefined }, 'pgoff: expected a whole number, found none'],
+  [{ ...MREMAP, flags: 'FM' }, 'flags: expected letters of MFD, found "\\"FM\\""'],
+  [{ ...MREMAP, flags: 1 }, 'flags: expected letters of MFD, found "1"'],
+  [{ ...MREMAP, dst: undefined }, 'dst: expected a whole number, found none'],
+])('%j is an error', async (operation, message) => {
+  await expect(read(operation)).rejects.toThrow(`fields.jsonl:2: ${message}`)
+})
+
+test.each<[operation: object]>([
+  [MMAP], [{ ...MMAP, kind: 'anon_private', file: undefined, pgoff: undefined }], [{ ...MMAP, populate: 1 }], [MREMAP], [{ ...MREMAP, flags: '', dst: undefined }],
+  [{ op: 'cpuw', page: 0, n: 65536, off: 4092, val: 2 ** 40 }], [{ op: 'fork', ret: 0 }],
+])('%j is none', async (operation) => {
+  await expect(read(operation)).resolves.toMatchObject({ lines: [{ kind: 'operation' }] })
+})
