@@ -4,6 +4,7 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { diff } from '../src/index.ts'
@@ -21,7 +22,11 @@ function programs(path: string): string[] {
 
 /** In a process of its own, from what was built: the command compares in a thread, which compiles what it imports. */
 function cli(...args: string[]): { status: number | null; out: string; err: string } {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [BIN, ...args], { encoding: 'utf8', env: { ...process.env, NO_COLOR: '1' } })
+  return spawned([BIN, ...args])
+}
+
+function spawned(args: readonly string[]): { status: number | null; out: string; err: string } {
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8', env: { ...process.env, NO_COLOR: '1' } })
   return { status, out: stdout, err: stderr }
 }
 
@@ -72,6 +77,13 @@ describe('a wrong model is found', () => {
 describe('the command line', () => {
   test('equal: status 0 and a line', () => {
     expect(cli('diff', join(FIXTURES, 'basic'))).toEqual({ status: 0, out: '60 programs, 718 of 718 operations as the kernel did\n', err: '' })
+  })
+
+  test('compares as ordinary functions: not where its threads compile to something else', () => {
+    const register = pathToFileURL(join(ROOT, 'packages/explore/dist/node/register.js')).href
+    const { status, out, err } = spawned(['--import', register, BIN, 'diff', join(FIXTURES, 'basic')])
+    expect([status, out]).toEqual([1, ''])
+    expect(err).toContain('compiled already, to generators, and not to sequential')
   })
 
   test('as ordinary functions the model does what it does on promises', { timeout: 600_000 }, async () => {
