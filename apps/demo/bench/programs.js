@@ -15,18 +15,22 @@ const WARM_UP = 3
 /** A process that compares all programs, as often as it is asked to. */
 class Contestant {
   #process
+  /** Rejects when the process has ended. @type {Promise<never>} */
+  #ended
   /** Operations per second of CPU time, by round. @type {number[]} */
   rates = []
 
   /** @param {string[]} execArgv */
   constructor(execArgv) {
     this.#process = fork(new URL('diff-rounds.js', import.meta.url), { execArgv: [YOUNG, ...execArgv] })
+    this.#ended = once(this.#process, 'exit').then(([code]) => { throw new Error(`a process that compares has ended with status ${code}`) })
+    this.#ended.catch(() => undefined) // after `end` nobody asks
   }
 
   /** @param {string[]} files @param {number} times @returns {Promise<number>} operations in these files */
   async round(files, times) {
     this.#process.send({ files, times })
-    const [{ operations, time }] = await once(this.#process, 'message')
+    const [{ operations, time }] = await Promise.race([once(this.#process, 'message'), this.#ended])
     this.rates.push(((operations * times) / time) * 1e6)
     return operations
   }

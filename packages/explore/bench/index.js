@@ -39,6 +39,8 @@ const CONTESTANTS = [
 
 class Contestant {
   #process
+  /** Rejects when the process has ended. @type {Promise<never>} */
+  #ended
   #schedules = 50
   /** @type {number[]} */
   rates = []
@@ -47,11 +49,13 @@ class Contestant {
   constructor(args) {
     const execArgv = args.includes('generator') ? COMPILED : []
     this.#process = fork(new URL('contestant.js', import.meta.url), args, { execArgv })
+    this.#ended = once(this.#process, 'exit').then(([code]) => { throw new Error(`${args.join(' ')} has ended with status ${code}`) })
+    this.#ended.catch(() => undefined) // after `end` nobody asks
   }
 
   /** @returns {Promise<Record<string, number>>} */
   async #answer() {
-    const [message] = await once(this.#process, 'message')
+    const [message] = await Promise.race([once(this.#process, 'message'), this.#ended])
     return message
   }
 
