@@ -244,7 +244,7 @@ export class PageTable {
     this.#checkRange(start, end)
     const target = this.#leafLevel - height
     if (!(target >= 0 && height >= 0)) throw new RangeError(`page table: expected a height of 0 to ${this.#leafLevel}, got ${height}`)
-    if (Math.floor(start / this.#leafSpan) === this.#lastNumber) return start
+    if (Math.floor(start / this.#leafSpan) === this.#lastNumber) return start // around a leaf there are tables of every height
     for (let at = start; at < end; ) {
       let table = ROOT
       let level = 0
@@ -252,11 +252,10 @@ export class PageTable {
       for (; level < target; level++) {
         slot = this.#indexAt(level, at)
         const child = this.#tables[table][slot]
-        if (child < 0) return at
         if (child === 0) break
         table = child
       }
-      if (level === target) return at
+      if (level === target) return at // or a huge entry, which is in the place of a leaf
       const entries = this.#tables[table]
       const span = this.#spans[level]
       const number = Math.floor(at / span)

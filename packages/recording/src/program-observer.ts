@@ -14,6 +14,7 @@ const PROT_ERROR = 0xff
 /** Two digits for each byte. */
 const HEX: readonly string[] = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
 const CHARACTERS: readonly string[] = Array.from({ length: 256 }, (_, byte) => String.fromCharCode(byte))
+/** Of pages: joined with another range it is that one. */
 const NOWHERE: readonly [number, number] = [Infinity, 0]
 
 /** As the device was last looked at. */
@@ -63,8 +64,7 @@ export class Observer {
     const [first, end] = this.#mapped()
     this.#readPagemap(this.#next)
     addRuns(pm, this.#pagemap, this.#next, CHARACTERS)
-    for (let d = 0; d < this.#devices.length; d++) {
-      const device = this.#devices[d] as Seen
+    for (const [d, device] of this.#devices.entries()) {
       const mirror = mirrors[d]
       const opened = mirror !== device.mirror
       const version = mirror ? mirror.tableVersion : 0

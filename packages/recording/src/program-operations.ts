@@ -70,12 +70,8 @@ export const STATE_FIELDS: ReadonlySet<string> = new Set(['maps', 'pm', 'pt', 's
 /** What scripts need not say. */
 export const DEFAULTS: Readonly<Record<string, Json>> = { d: 0, off: 0, prot: 'rw', kind: 'anon_private', flags: '' }
 
-/** The types of the arguments of an operation. @throws RecordingError for a name that is none */
-export function argumentsOf(at: Location, op: string): ReadonlyMap<string, FieldType> {
-  return known(at, op).types
-}
-
-function known(at: Location, op: string): Arguments {
+/** @throws RecordingError for a name that is none */
+export function argumentsOf(at: Location, op: string): Arguments {
   const operation = OPERATIONS.get(op)
   if (!operation) throw new RecordingError(at, 'op', `one of ${[...OPERATIONS.keys()].join(', ')}`, quote(op))
   return operation
@@ -85,7 +81,8 @@ function known(at: Location, op: string): Arguments {
 export function checkOperation(at: Location, fields: Readonly<Record<string, Json>>, recorded: boolean): Operation {
   const { op } = fields
   if (typeof op !== 'string') throw new RecordingError(at, 'op', 'the name of an operation', found(op))
-  const { types, required } = known(at, op)
+  const known = argumentsOf(at, op)
+  const { types } = known
   let seen = 0
   for (const field in fields) {
     const type = types.get(field)
@@ -94,13 +91,13 @@ export function checkOperation(at: Location, fields: Readonly<Record<string, Jso
       seen++
     } else if (field !== 'op' && field !== 'i' && !(recorded && RESULT_FIELDS.has(field))) throw new RecordingError(at, field, `no such field of ${op}`, found(fields[field]))
   }
-  if (seen < types.size) checkRequired(at, fields, types, required)
+  if (seen < types.size) checkRequired(at, fields, known)
   if (recorded && !Array.isArray(fields['ev'])) throw new RecordingError(at, 'ev', 'an array of events', found(fields['ev']))
   return fields as Operation
 }
 
 /** Not all arguments are there: checks those that have to be, by the operation and by others. */
-function checkRequired(at: Location, fields: Readonly<Record<string, Json>>, types: Arguments['types'], required: Arguments['required']): void {
+function checkRequired(at: Location, fields: Readonly<Record<string, Json>>, { types, required }: Arguments): void {
   const need = (field: string): void => {
     if (fields[field] === undefined) checkField(at, field, undefined, types.get(field) ?? 'pages')
   }

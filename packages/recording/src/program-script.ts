@@ -36,7 +36,7 @@ function parseThp(at: Location, [setting = 'none']: readonly string[]): ProgramH
 
 function parseArguments(at: Location, op: string, words: readonly string[]): Readonly<Record<string, Json>> {
   const fields: Record<string, Json> = { op }
-  const types = argumentsOf(at, op)
+  const { types } = argumentsOf(at, op)
   for (const name of types.keys()) if (name in DEFAULTS) fields[name] = DEFAULTS[name] ?? null
   for (const word of words) {
     const [, field, value] = /^([a-z]+)=(.*)$/.exec(word) ?? []
