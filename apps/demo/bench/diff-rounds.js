@@ -1,21 +1,29 @@
 /** A process of `programs.js`: compares the programs that it is sent, over and over, and says what that took. */
 import process from 'node:process'
-import { diff } from '../dist/diff.js'
-import { measure } from './measure.js'
+import { readProgram, runProgram } from '@mmu-notifier/recording'
+import { createDevice } from '../dist/diff.js'
+import { cpu } from './measure.js'
 
 Error.stackTraceLimit = 0 // as `mmu-notifier diff` does
 
 /** @param {readonly string[]} files @param {number} times */
 async function compare(files, times) {
-  let report
+  let operations = 0
+  let reading = 0
+  let running = 0
   for (let i = 0; i < times; i++) {
-    report = await diff(files)
-    if (report.mismatches.length > 0) throw new Error(`${report.mismatches.length} mismatches`)
+    for (const file of files) {
+      const start = cpu()
+      const program = await readProgram(file)
+      const read = cpu()
+      const report = await runProgram(program, createDevice)
+      if (report.mismatches.length > 0) throw new Error(`${file}: ${report.mismatches.length} mismatches`)
+      reading += read - start
+      running += cpu() - read
+      operations += report.operations
+    }
   }
-  return report
+  return { operations, reading, running }
 }
 
-process.on('message', async (/** @type {{ files: string[], times: number }} */ { files, times }) => {
-  const { result, time } = await measure(() => compare(files, times))
-  process.send?.({ operations: result?.operations, time })
-})
+process.on('message', async (/** @type {{ files: string[], times: number }} */ { files, times }) => process.send?.(await compare(files, times)))

@@ -1,6 +1,6 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
-import { readdirSync } from 'node:fs'
+import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { median } from './measure.js'
 
@@ -17,7 +17,7 @@ class Contestant {
   #process
   /** Rejects when the process has ended. @type {Promise<never>} */
   #ended
-  /** Operations per second of CPU time, by round. @type {number[]} */
+  /** Operations per second of CPU time, by round: running and comparing, and reading the files too. @type {{ run: number, all: number }[]} */
   rates = []
 
   /** @param {string[]} execArgv */
@@ -30,9 +30,9 @@ class Contestant {
   /** @param {string[]} files @param {number} times @returns {Promise<number>} operations in these files */
   async round(files, times) {
     this.#process.send({ files, times })
-    const [{ operations, time }] = await Promise.race([once(this.#process, 'message'), this.#ended])
-    this.rates.push(((operations * times) / time) * 1e6)
-    return operations
+    const [{ operations, reading, running }] = await Promise.race([once(this.#process, 'message'), this.#ended])
+    this.rates.push({ run: (operations / running) * 1e6, all: (operations / (reading + running)) * 1e6 })
+    return operations / times
   }
 
   end() {
@@ -44,10 +44,13 @@ class Contestant {
  * Compares all programs of some folders, round after round: as the command `diff` does, with ordinary functions, and on promises, in turn.
  *
  * @param {string[]} folders
- * @returns {Promise<{ programs: number, operations: number, rate: number, best: number, first: number, ratio: number }>} operations per second of CPU time: the median of the rounds; the best
- * one, which is what it costs where nobody else uses the caches; the first time, when compilers are at work; and how many times the rate of promises that is
+ * @returns {Promise<{ programs: number, operations: number, rate: number, best: number, first: number, whole: number, ratio: number }>} operations run and compared per second of CPU time: the
+ * median of the rounds; the best one, which is what it costs where nobody else uses the core and its caches; the first time, when compilers are at work. The median when the files are read,
+ * unzipped and parsed in that time, too; and how many times the rate of promises that is
  */
 export async function runPrograms(folders) {
+  const missing = folders.find((folder) => !statSync(folder, { throwIfNoEntry: false })?.isDirectory())
+  if (missing !== undefined) throw new Error(`${missing}: no such folder`)
   const files = folders.flatMap((folder) =>
     readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => /\.jsonl(\.gz)?$/.test(name)).sort().map((name) => join(folder, name)),
   )
@@ -63,6 +66,14 @@ export async function runPrograms(folders) {
   ordinary.end()
   promises.end()
   const rates = ordinary.rates.slice(-ROUNDS)
-  const ratio = median(promises.rates.slice(-ROUNDS).map((rate, round) => rates[round] / rate))
-  return { programs: files.length, operations, rate: median(rates), best: Math.max(...rates), first: ordinary.rates[0], ratio }
+  const slower = promises.rates.slice(-ROUNDS)
+  return {
+    programs: files.length,
+    operations,
+    rate: median(rates.map(({ run }) => run)),
+    best: Math.max(...rates.map(({ run }) => run)),
+    first: ordinary.rates[0].run,
+    whole: median(rates.map(({ all }) => all)),
+    ratio: median(rates.map(({ all }, round) => all / slower[round].all)),
+  }
 }

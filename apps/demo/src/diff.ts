@@ -16,7 +16,8 @@ type Ran = readonly [line: ProgramLine, actual: Results]
 /** Operations that are shown before a mismatch. */
 const BEFORE = 5
 
-const createDevice: CreateDevice = (memory, index, { pages }) => new DmirrorDevice(memory, { name: `hmm_dmirror${index}`, pages: 2 * pages })
+/** The self-test driver, for the machine of a recorded program. */
+export const createDevice: CreateDevice = (memory, index, { pages }) => new DmirrorDevice(memory, { name: `hmm_dmirror${index}`, pages: 2 * pages })
 
 /** Runs programs and compares them. Of each that differs `print` gets the first mismatch, with what came before it; of scripts all that the model does. */
 export async function diff(
