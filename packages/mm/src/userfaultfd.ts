@@ -22,8 +22,8 @@ export interface UserfaultOptions {
  * Only `copy`, `zeropage`, `wake`, `unregister` and `close` wake who waits. munmap and mremap do not: who resolves finds no area (ENOENT) and has to `wake`, so that the access
  * ends as it has to.
  *
- * Starts and lengths are in bytes; EINVAL unless they are whole pages of user space. EBADF after `close`; ESRCH after the end of the address space, but for `read`, `wake` and
- * `close`.
+ * Starts and lengths are in bytes; EINVAL unless they are whole pages of user space. EBADF after `close`. After the end of the address space `copy` and `zeropage` are ESRCH, `register`
+ * and `unregister` ENOMEM, as in Linux.
  */
 export class Userfaultfd {
   readonly #mm: MmStruct
@@ -119,8 +119,9 @@ export class Userfaultfd {
   async #change(call: string, start: number, length: number, owner: Userfaultfd | undefined, taken: 'EBUSY' | 'EINVAL'): Promise<void> {
     const end = checkRange(call, start, length)
     const mm = this.#mm
-    await mm.syscall(call, 'write', async () => {
+    await mm.locked('write', async () => {
       this.#assertOpen(call)
+      if (mm.ended) throw errno('ENOMEM', `${call}: the address space ${mm.mm.name} has ended`)
       const first = mm.vmas.first(start)
       if (!first) throw errno('ENOMEM', `${call}: nothing is mapped from ${hex(start)} on`)
       if (first.start >= end) throw errno('EINVAL', `${call}: nothing is mapped in [${hex(start)}, ${hex(end)})`)
