@@ -1,7 +1,6 @@
-import { fork } from 'node:child_process'
-import { once } from 'node:events'
 import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { BenchProcess } from '../../../tools/bench-process.js'
 import { median } from './measure.js'
 
 const ROUNDS = 7
@@ -15,28 +14,23 @@ const WARM_UP = 3
 /** A process that compares all programs, as often as it is asked to. */
 class Contestant {
   #process
-  /** Rejects when the process has ended. @type {Promise<never>} */
-  #ended
   /** Operations per second of CPU time, by round: running and comparing, and reading the files too. @type {{ run: number, all: number }[]} */
   rates = []
 
   /** @param {string[]} execArgv */
   constructor(execArgv) {
-    this.#process = fork(new URL('diff-rounds.js', import.meta.url), { execArgv: [YOUNG, ...execArgv] })
-    this.#ended = once(this.#process, 'exit').then(([code]) => { throw new Error(`a process that compares has ended with status ${code}`) })
-    this.#ended.catch(() => undefined) // after `end` nobody asks
+    this.#process = new BenchProcess(new URL('diff-rounds.js', import.meta.url), [], [YOUNG, ...execArgv])
   }
 
   /** @param {string[]} files @param {number} times @returns {Promise<number>} operations in these files */
   async round(files, times) {
-    this.#process.send({ files, times })
-    const [{ operations, reading, running }] = await Promise.race([once(this.#process, 'message'), this.#ended])
+    const { operations, reading, running } = await this.#process.ask({ files, times })
     this.rates.push({ run: (operations / running) * 1e6, all: (operations / (reading + running)) * 1e6 })
     return operations / times
   }
 
   end() {
-    this.#process.kill()
+    this.#process.end()
   }
 }
 

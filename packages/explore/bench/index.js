@@ -9,8 +9,7 @@
  * Under fast-check an operation is performed when it is chosen, as it is here, and as likely; so the schedules are of the same kind, and as long. It takes some steps more
  * (53 for 48 operations), because who finds a lock taken has to ask again.
  */
-import { fork } from 'node:child_process'
-import { once } from 'node:events'
+import { BenchProcess } from '../../../tools/bench-process.js'
 import { exhaust } from './memory.js'
 
 const ROUNDS = 9
@@ -39,41 +38,29 @@ const CONTESTANTS = [
 
 class Contestant {
   #process
-  /** Rejects when the process has ended. @type {Promise<never>} */
-  #ended
   #schedules = 50
   /** @type {number[]} */
   rates = []
 
   /** @param {string[]} args */
   constructor(args) {
-    const execArgv = args.includes('generator') ? COMPILED : []
-    this.#process = fork(new URL('contestant.js', import.meta.url), args, { execArgv })
-    this.#ended = once(this.#process, 'exit').then(([code]) => { throw new Error(`${args.join(' ')} has ended with status ${code}`) })
-    this.#ended.catch(() => undefined) // after `end` nobody asks
-  }
-
-  /** @returns {Promise<Record<string, number>>} */
-  async #answer() {
-    const [message] = await Promise.race([once(this.#process, 'message'), this.#ended])
-    return message
+    this.#process = new BenchProcess(new URL('contestant.js', import.meta.url), args, args.includes('generator') ? COMPILED : [])
   }
 
   async operations() {
-    return (await this.#answer()).operations
+    return (await this.#process.answer()).operations
   }
 
   /** @param {number} seed */
   async run(seed) {
-    this.#process.send({ schedules: this.#schedules, seed })
-    const { time } = await this.#answer()
+    const { time } = await this.#process.ask({ schedules: this.#schedules, seed })
     const rate = (this.#schedules / time) * 1e6
     this.#schedules = Math.ceil((rate * RUN) / 1e6)
     return rate
   }
 
   end() {
-    this.#process.kill()
+    this.#process.end()
   }
 }
 

@@ -1,9 +1,8 @@
 /** How much memory it takes to exhaust a program with many traces: of a process that does nothing else. */
-import { fork } from 'node:child_process'
-import { once } from 'node:events'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { explore } from '@mmu-notifier/explore'
+import { BenchProcess } from '../../../tools/bench-process.js'
 
 /**
  * lastzero(n), from Nidhugg: writer j of n sets a[j] to a[j - 1] + 1; the reader looks for the last zero.
@@ -23,10 +22,8 @@ function lastzero(n) {
 }
 
 /** @param {number} n @returns {Promise<{ traces: number, megabytes: number, seconds: number }>} */
-export async function exhaust(n) {
-  const child = fork(fileURLToPath(import.meta.url), [String(n)])
-  const [result] = await once(child, 'message')
-  return result
+export function exhaust(n) {
+  return new BenchProcess(new URL(import.meta.url), [String(n)]).answer()
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
