@@ -17,7 +17,10 @@ export default defineConfig({
   test: {
     reporters: ['default', './tools/tally.ts'],
     // Ends what hangs: no test is about time, and a busy machine takes ten times as long.
-    testTimeout: 60_000,
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
+    // By default one core is left alone, and most tests wait for nobody.
+    maxWorkers: '100%',
     projects: [
       ...[...rooms, { name: 'repo', root: resolve(import.meta.dirname, 'tools') }].map(({ name, root }) => ({
         extends: true as const,

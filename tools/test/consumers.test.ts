@@ -41,7 +41,7 @@ beforeAll(() => {
   run('npm', ['install', '--no-audit', '--no-fund', '--prefer-offline', ...readdirSync(tarballs).map((file) => `./tarballs/${file}`)])
   for (const name of PACKAGES) cpSync(join(ROOT, example(name, 'ts')), join(folder, example(name, 'ts')))
   cpSync(join(ROOT, 'fixtures/recordings'), join(folder, 'fixtures/recordings'), { recursive: true })
-}, 300_000)
+})
 
 afterAll(() => {
   rmSync(folder, { recursive: true, force: true })

@@ -13,7 +13,7 @@ function claims(...args: string[]): { readonly status: number | null; readonly s
 
 beforeAll(() => {
   execFileSync(process.execPath, [join(ROOT, 'node_modules/turbo/bin/turbo'), 'run', 'build', '--output-logs=errors-only'], { cwd: ROOT, stdio: 'pipe' })
-}, 5 * MINUTES)
+})
 
 /** Set where the same was done on another version of Node. */
 const SKIP = process.env['MMU_NOTIFIER_SKIP_CLAIMS'] === '1'
@@ -32,7 +32,7 @@ interface Printed {
   readonly variants: readonly { readonly name: string; readonly expect: string; readonly verdict: string; readonly oracle: string | null; readonly traces: number; readonly schedule: string | null }[]
 }
 
-test('--json, and the token of a row repeats its schedule', { timeout: MINUTES }, () => {
+test('--json, and the token of a row repeats its schedule', () => {
   const { status, stdout } = claims('c16', '--json')
   const [claim] = JSON.parse(stdout) as Printed[]
   expect([status, claim?.id, claim?.source, claim?.ok]).toEqual([0, 'C16', 'mail', true])
@@ -43,7 +43,7 @@ test('--json, and the token of a row repeats its schedule', { timeout: MINUTES }
   expect([replayed.status, replayed.stdout]).toEqual([1, expect.stringContaining('STALE  the device maps page 1 to frame 2, which is free')])
 })
 
-test('--show prints a report, and the line that repeats it', { timeout: MINUTES }, () => {
+test('--show prints a report, and the line that repeats it', () => {
   const { status, stdout } = claims('C16', '--show', 'a')
   expect(status).toBe(0)
   expect(stdout).toMatch(/C16: readBegin[^]*device: page 1 -> frame 2[^]*mmu-notifier claims C16 --show 'a' --replay 'v1:/)
@@ -55,7 +55,7 @@ test.each([
   [['--show', 'a'], 'claims --show: name one claim'],
   [['C16', '--replay', 'v1:'], 'claims --replay: say with --show which variant the token is of'],
   [['C16', '--show', 'a', '--replay', 'nonsense'], 'claims C16 --show a: EINVAL'],
-])('%j', { timeout: MINUTES }, (args, message) => {
+])('%j', (args, message) => {
   const { status, stdout, stderr } = claims(...args)
   expect([status, stdout, stderr.split('\n').length]).toEqual([2, '', 2])
   expect(stderr).toContain(message)

@@ -40,7 +40,7 @@ const example = gunzipSync(readFileSync(join(FIXTURES, 'basic/34-migrate-munmap-
 
 beforeAll(() => {
   execFileSync(process.execPath, [join(ROOT, 'node_modules/turbo/bin/turbo'), 'run', 'build', '--output-logs=errors-only'], { cwd: ROOT, stdio: 'pipe' })
-}, 300_000)
+})
 
 test('the model does what the kernel did, in every field of every operation', { timeout: 600_000 }, async () => {
   const report = await diff(programs(REFERENCE))

@@ -8,7 +8,7 @@ const WANTED = 50
 const BUDGET = 250
 const SEEDS = 400
 
-test('small random programs with both forms on one address space: no STALE, COVER, UAF or leak', { timeout: 300_000 }, async () => {
+test('small random programs with both forms on one address space: no STALE, COVER, UAF or leak', async () => {
   const exhausted: string[] = []
   const sampled: number[] = []
   const byV6: number[] = []

@@ -23,7 +23,7 @@ const cases = FORMS.flatMap((form) => DEVICES.flatMap((device) => HMM_TESTS.map(
 test.each(cases)('$form, $device: $name', async ({ test: hmmTest, form, device }) => {
   const { result, reason, expected, found } = await runTest({ test: hmmTest, form, device, thp: 'never' })
   expect({ result, reason, expected, found }).toMatchObject({ result: 'pass' })
-}, 30_000)
+})
 
 /** What the kernel's own hmm-tests printed. */
 const KERNEL = resolve(import.meta.dirname, '../../../fixtures/kernel-reference/hmm-tests')
@@ -43,7 +43,7 @@ test.each([
     const outcome = await runTest({ test: hmmTest, form: 'kernel', device: device as 'private' | 'coherent', thp })
     expect([outcome.name, outcome.result, outcome.found]).toEqual([name, result === 'ok' ? 'pass' : 'fail', result === 'ok' ? undefined : expect.stringMatching(/^EBUSY/)])
   }
-}, 60_000)
+})
 
 test('TAP, with a sum for each form', async () => {
   const { status, out } = await cli('snapshot', 'exclusive_cow', 'userfaultfd_read', '--form', 'v6', '--device', 'private')

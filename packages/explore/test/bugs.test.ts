@@ -25,7 +25,7 @@ const rows: [name: string, make: () => Scenario, code: string, schedules: number
   ['lost wake-up', () => bugs.lostWakeup(), 'LOST_WAKEUP', 1000, 3],
 ]
 
-test.each(rows)('the default portfolio finds %s, its token replays, and it is short', { timeout: 300_000 }, async (name, make, code, schedules, switches) => {
+test.each(rows)('the default portfolio finds %s, its token replays, and it is short', async (name, make, code, schedules, switches) => {
   const needed: number[] = []
   let most = 0
   for (let seed = 1; seed <= SEEDS; seed++) {

@@ -56,7 +56,7 @@ test('collision-retry is right in every interleaving', async () => {
   expect(traces).toBeGreaterThan(5)
 })
 
-test('without readRetry the device maps a freed frame: found soon, with every seed', { timeout: 60_000 }, async () => {
+test('without readRetry the device maps a freed frame: found soon, with every seed', async () => {
   const needed: number[] = []
   for (let seed = 1; seed <= 40; seed++) {
     const { executions, counterexample } = await explore(collisionRetry(false), { seed })

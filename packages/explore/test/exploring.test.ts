@@ -43,12 +43,12 @@ exploring(it).explore('adds up', {
 
 beforeAll(() => {
   execFileSync(process.execPath, [resolve(import.meta.dirname, '../../../node_modules/turbo/bin/turbo'), 'run', 'build', '--filter=@mmu-notifier/explore', '--output-logs=errors-only'], { stdio: 'pipe' })
-}, 120_000)
+})
 afterAll(() => {
   rmSync(folder, { recursive: true })
 })
 
-plain('works under node --test', { timeout: 60_000 }, () => {
+plain('works under node --test', () => {
   writeFileSync(join(folder, 'right.mjs'), scenario(2))
   writeFileSync(join(folder, 'wrong.mjs'), scenario(1))
   const run = (name: string): { status: number | null; stdout: string } => spawnSync(process.execPath, ['--test', join(folder, name)], { encoding: 'utf8', env: { ...process.env, NODE_TEST_CONTEXT: undefined } })

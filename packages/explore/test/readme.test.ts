@@ -22,7 +22,7 @@ function run(): { status: number | null; text: string } {
   return { status, text: stdout + stderr }
 }
 
-test('a test that explores, compiled as the README says', { timeout: 60_000 }, () => {
+test('a test that explores, compiled as the README says', () => {
   const given = block('ts', '@mmu-notifier/explore/vitest')
   writeFileSync(join(folder, 'vitest.config.js'), block('js', 'exploreCompile'))
   writeFileSync(join(folder, 'counts.test.ts'), given)

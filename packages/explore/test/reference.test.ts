@@ -34,7 +34,7 @@ const REFERENCE: readonly Row[] = [
 ]
 
 describe('one execution for each Mazurkiewicz trace, as published', () => {
-  test.each(REFERENCE)('%s', { timeout: 300_000 }, async (_name, make, expected) => {
+  test.each(REFERENCE)('%s', async (_name, make, expected) => {
     const { executions, blocked, traces } = await count(make())
     expect({ executions, blocked, traces: traces.size }).toEqual({ executions: expected, blocked: 0, traces: expected })
   })

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 
 /*
  * What users run: the built package, in a process of its own.
@@ -20,9 +20,6 @@ function write(name: string, text: string): void {
 }
 
 const REGISTER = ['--import', '@mmu-notifier/explore/register'] as const
-
-// Node 20 reads TypeScript with a compiler, which takes its time.
-vi.setConfig({ testTimeout: 60_000 })
 
 /** Says which of several functions are still what they were, and whether a compiled one goes to a machine. */
 function program(imports: string, name: string): string {
@@ -58,7 +55,7 @@ export async function answer(x: number, { by = 1 }: Options<number> = {}): Promi
   const y: number = await (x as number); return y + by }
 `)
   write('common.cjs', 'module.exports = async (x) => (await x) + 1')
-}, 60_000)
+})
 
 afterAll(() => { rmSync(folder, { recursive: true, force: true }) })
 

@@ -9,7 +9,7 @@ import { randomProgram, SHAPES, type Shape } from './random-program.ts'
 
 const shapeOf = (name: string): Shape => SHAPES[name] ?? expect.unreachable()
 
-test('an engine that knows of no execution before repeats what another one did', { timeout: 60_000 }, async () => {
+test('an engine that knows of no execution before repeats what another one did', async () => {
   const options = { lockdep: false, trylockWrites: false, maxSteps: 10_000, kind: undefined }
   // What is numbered in the order in which it was met: tasks that tasks have spawned, and what those do at once.
   const kinds = ['spawn', 'spawn', 'spawn', 'srcu_read', 'srcu_read', 'synchronize', 'wait', 'wait', 'wake_one', 'wake_one', 'add'] as const
@@ -56,7 +56,7 @@ test('what tasks do at once is numbered by their names, whichever was spawned fi
   }
 })
 
-test('tokens of random programs replay', { timeout: 60_000 }, async () => {
+test('tokens of random programs replay', async () => {
   for (let seed = 1; seed <= 60; seed++) {
     for (const shape of ['work', 'every', 'wakeone'].map(shapeOf)) {
       const make = (): Scenario => {
