@@ -21,7 +21,7 @@ const line = (title, value, goal = '') => { console.log(`${title.padEnd(52)}${va
 
 // npm runs this in the folder of the package, and says where it was called.
 const folders = process.argv.slice(2).map((folder) => resolve(process.env.INIT_CWD ?? '.', folder))
-const { programs, operations, rate, best, first, whole, ratio } = await runPrograms(folders.length > 0 ? folders : [FIXTURES]).catch((error) => {
+const { programs, operations, rate, best, first, whole, ratio, stolen } = await runPrograms(folders.length > 0 ? folders : [FIXTURES]).catch((error) => {
   console.error(error.message)
   process.exit(2)
 })
@@ -30,6 +30,7 @@ line('  the best round', `${Math.round(best)} /s`)
 line('  the first time', `${Math.round(first)} /s`)
 line('  files read, unzipped and parsed meanwhile', `${Math.round(whole)} /s`)
 line('  against the same on promises', `${ratio.toFixed(2)}x`)
+line("  of the cores' time a hypervisor gave to others", `${Math.round(100 * stolen)} %`)
 
 const { populate, read, munmap, tables, resident } = await mirrorGigabyte()
 console.log('\na mirror of 1 GiB of 4 KiB pages without data')

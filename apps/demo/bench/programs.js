@@ -1,7 +1,7 @@
 import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { BenchProcess } from '../../../tools/bench-process.js'
-import { median } from './measure.js'
+import { coreTime, median } from './measure.js'
 
 const ROUNDS = 7
 /** Operations of a round. */
@@ -38,9 +38,9 @@ class Contestant {
  * Compares all programs of some folders, round after round: as the command `diff` does, with ordinary functions, and on promises, in turn.
  *
  * @param {string[]} folders
- * @returns {Promise<{ programs: number, operations: number, rate: number, best: number, first: number, whole: number, ratio: number }>} operations run and compared per second of CPU time: the
- * median of the rounds; the best one, which is what it costs where nobody else uses the core and its caches; the first time, when compilers are at work. The median when the files are read,
- * unzipped and parsed in that time, too; and how many times the rate of promises that is
+ * @returns {Promise<{ programs: number, operations: number, rate: number, best: number, first: number, whole: number, ratio: number, stolen: number }>} operations run and compared per
+ * second of CPU time: the median of the rounds; the best one, which is what it costs where nobody else uses the core and its caches; the first time, when compilers are at work. The median
+ * when the files are read, unzipped and parsed in that time, too; how many times the rate of promises that is; and the share of the cores' time that a hypervisor gave to others
  */
 export async function runPrograms(folders) {
   const missing = folders.find((folder) => !statSync(folder, { throwIfNoEntry: false })?.isDirectory())
@@ -53,10 +53,13 @@ export async function runPrograms(folders) {
   const promises = new Contestant([])
   const operations = await ordinary.round(files, 1)
   const times = Math.ceil(ROUND / operations)
+  let before = coreTime()
   for (let round = 0; round < WARM_UP + ROUNDS; round++) {
+    if (round === WARM_UP) before = coreTime()
     await ordinary.round(files, times)
     await promises.round(files, times)
   }
+  const after = coreTime()
   ordinary.end()
   promises.end()
   const rates = ordinary.rates.slice(-ROUNDS)
@@ -68,6 +71,7 @@ export async function runPrograms(folders) {
     best: Math.max(...rates.map(({ run }) => run)),
     first: ordinary.rates[0].run,
     whole: median(rates.map(({ all }) => all)),
+    stolen: (after.stolen - before.stolen) / Math.max(1, after.busy - before.busy),
     ratio: median(rates.map(({ all }, round) => all / slower[round].all)),
   }
 }
