@@ -9,7 +9,8 @@ export default defineConfig({
   ssr: { resolve: { conditions: ['@mmu-notifier/source', ...defaultServerConditions] } },
   test: {
     reporters: ['default', './tools/tally.ts'],
-    testTimeout: 60_000,
+    testTimeout: 300_000,
+    maxWorkers: '100%',
     projects: ['kernel', 'core', 'mm', 'fake-mmu', 'driver', 'driver-selftest', 'driver-nouveau'].map((name) => ({
       extends: true as const,
       root: resolve(import.meta.dirname, 'packages', name),
