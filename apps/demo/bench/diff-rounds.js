@@ -1,7 +1,7 @@
 /** A process of `programs.js`: compares the programs that it is sent, over and over, and says what that took. */
 import process from 'node:process'
-import { readProgram, runProgram } from '@mmu-notifier/recording'
-import { createDevice } from '../dist/diff.js'
+import { readProgram } from '@mmu-notifier/recording'
+import { diffProgram } from '../dist/diff.js'
 import { cpu } from './measure.js'
 
 Error.stackTraceLimit = 0 // as `mmu-notifier diff` does
@@ -16,7 +16,7 @@ async function compare(files, times) {
       const start = cpu()
       const program = await readProgram(file)
       const read = cpu()
-      const report = await runProgram(program, createDevice)
+      const report = await diffProgram(program)
       if (report.mismatches.length > 0) throw new Error(`${file}: ${report.mismatches.length} mismatches`)
       reading += read - start
       running += cpu() - read

@@ -2,13 +2,15 @@
  * Speed and memory of the model.
  *
  *     npm run build && npm run bench -w @mmu-notifier/demo                 the sample of the public set in fixtures/, half a minute
- *     npm run bench -w @mmu-notifier/demo -- FOLDER...                     other programs, in folders by where npm is called
+ *     npm run bench -w @mmu-notifier/demo -- PATH...                       other programs: files or folders, by where npm is called
  *
  * All times are CPU time of this process, collector and compiler threads included.
  */
 import { resolve } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
+import { isMmuNotifierError } from '@mmu-notifier/kernel'
+import { findPrograms } from '../dist/diff-command.js'
 import { costByAreas } from './areas.js'
 import { mirrorGigabyte } from './mirror.js'
 import { runPrograms } from './programs.js'
@@ -20,17 +22,19 @@ const AREAS = [100, 1_000, 10_000, 100_000]
 const line = (title, value, goal = '') => { console.log(`${title.padEnd(52)}${value.padStart(16)}${goal.padStart(24)}`) }
 
 // npm runs this in the folder of the package, and says where it was called.
-const folders = process.argv.slice(2).map((folder) => resolve(process.env.INIT_CWD ?? '.', folder))
-const { programs, operations, rate, best, first, whole, ratio, stolen } = await runPrograms(folders.length > 0 ? folders : [FIXTURES]).catch((error) => {
+const paths = process.argv.slice(2).map((path) => resolve(process.env.INIT_CWD ?? '.', path))
+const found = await Promise.all((paths.length > 0 ? paths : [FIXTURES]).map(findPrograms)).catch((error) => {
+  if (!isMmuNotifierError(error, 'ERECORDING')) throw error
   console.error(error.message)
   process.exit(2)
 })
-line(`${operations} operations of ${programs} programs, run and compared`, `${Math.round(rate)} /s`, 'goal: above 20000')
+const files = found.flat()
+const { operations, rate, best, first, whole, ratio } = await runPrograms(files)
+line(`${operations} operations of ${files.length} programs, run and compared`, `${Math.round(rate)} /s`, 'goal: above 20000')
 line('  the best round', `${Math.round(best)} /s`)
 line('  the first time', `${Math.round(first)} /s`)
 line('  files read, unzipped and parsed meanwhile', `${Math.round(whole)} /s`)
 line('  against the same on promises', `${ratio.toFixed(2)}x`)
-line("  of the cores' time a hypervisor gave to others", `${Math.round(100 * stolen)} %`)
 
 const { populate, read, munmap, tables, resident } = await mirrorGigabyte()
 console.log('\na mirror of 1 GiB of 4 KiB pages without data')

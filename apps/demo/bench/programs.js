@@ -1,7 +1,5 @@
-import { readdirSync, statSync } from 'node:fs'
-import { join } from 'node:path'
 import { BenchProcess } from '../../../tools/bench-process.js'
-import { coreTime, median } from './measure.js'
+import { median } from './measure.js'
 
 const ROUNDS = 7
 /** Operations of a round. */
@@ -35,43 +33,32 @@ class Contestant {
 }
 
 /**
- * Compares all programs of some folders, round after round: as the command `diff` does, with ordinary functions, and on promises, in turn.
+ * Compares recorded programs, round after round: as the command `diff` does, with ordinary functions, and on promises, in turn.
  *
- * @param {string[]} folders
- * @returns {Promise<{ programs: number, operations: number, rate: number, best: number, first: number, whole: number, ratio: number, stolen: number }>} operations run and compared per
+ * @param {string[]} files
+ * @returns {Promise<{ operations: number, rate: number, best: number, first: number, whole: number, ratio: number }>} operations run and compared per
  * second of CPU time: the median of the rounds; the best one, which is what it costs where nobody else uses the core and its caches; the first time, when compilers are at work. The median
- * when the files are read, unzipped and parsed in that time, too; how many times the rate of promises that is; and the share of the cores' time that a hypervisor gave to others
+ * when the files are read, unzipped and parsed in that time, too; and how many times the rate of promises that is
  */
-export async function runPrograms(folders) {
-  const missing = folders.find((folder) => !statSync(folder, { throwIfNoEntry: false })?.isDirectory())
-  if (missing !== undefined) throw new Error(`${missing}: no such folder`)
-  const files = folders.flatMap((folder) =>
-    readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => /\.jsonl(\.gz)?$/.test(name)).sort().map((name) => join(folder, name)),
-  )
-  if (files.length === 0) throw new Error(`${folders.join(', ')}: expected recorded programs (.jsonl, .jsonl.gz), got none`)
+export async function runPrograms(files) {
   const ordinary = new Contestant(['--import', '@mmu-notifier/explore/sequential'])
   const promises = new Contestant([])
   const operations = await ordinary.round(files, 1)
   const times = Math.ceil(ROUND / operations)
-  let before = coreTime()
   for (let round = 0; round < WARM_UP + ROUNDS; round++) {
-    if (round === WARM_UP) before = coreTime()
     await ordinary.round(files, times)
     await promises.round(files, times)
   }
-  const after = coreTime()
   ordinary.end()
   promises.end()
   const rates = ordinary.rates.slice(-ROUNDS)
   const slower = promises.rates.slice(-ROUNDS)
   return {
-    programs: files.length,
     operations,
     rate: median(rates.map(({ run }) => run)),
     best: Math.max(...rates.map(({ run }) => run)),
     first: ordinary.rates[0].run,
     whole: median(rates.map(({ all }) => all)),
-    stolen: (after.stolen - before.stolen) / Math.max(1, after.busy - before.busy),
     ratio: median(rates.map(({ all }, round) => all / slower[round].all)),
   }
 }

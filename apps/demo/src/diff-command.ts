@@ -43,8 +43,8 @@ function summary({ programs, operations, equal, mismatches }: DiffReport): strin
   return differing === 0 ? pc.green(line) : pc.red(`${line}; ${differing} programs differ`)
 }
 
-/** A file, or every recorded program of a folder and of those in it. */
-async function findPrograms(path: string): Promise<string[]> {
+/** A file, or every recorded program of a folder and of those in it. @throws RecordingError when there is none */
+export async function findPrograms(path: string): Promise<string[]> {
   const found = await stat(path).catch((error: unknown) => {
     throw new RecordingError({ file: path, line: 0 }, 'file', 'a file or folder', String((error as NodeJS.ErrnoException).code))
   })

@@ -1,5 +1,5 @@
 import { DmirrorDevice } from '@mmu-notifier/driver-selftest'
-import { readProgram, runProgram, type CreateDevice, type Program, type ProgramLine, type ProgramMismatch, type Results } from '@mmu-notifier/recording'
+import { readProgram, runProgram, type CreateDevice, type Program, type ProgramLine, type ProgramMismatch, type ProgramReport, type Results } from '@mmu-notifier/recording'
 import pc from 'picocolors'
 import { showLine, showMismatch } from './diff-report.ts'
 
@@ -16,8 +16,7 @@ type Ran = readonly [line: ProgramLine, actual: Results]
 /** Operations that are shown before a mismatch. */
 const BEFORE = 5
 
-/** The self-test driver, for the machine of a recorded program. */
-export const createDevice: CreateDevice = (memory, index, { pages }) => new DmirrorDevice(memory, { name: `hmm_dmirror${index}`, pages: 2 * pages })
+const createDevice: CreateDevice = (memory, index, { pages }) => new DmirrorDevice(memory, { name: `hmm_dmirror${index}`, pages: 2 * pages })
 
 /** Runs programs and compares them. Of each that differs `print` gets the first mismatch, with what came before it; of scripts all that the model does. */
 export async function diff(
@@ -30,22 +29,28 @@ export async function diff(
   let equal = 0
   for (const [i, file] of files.entries()) {
     const program = await readProgram(file)
-    const last: Ran[] = []
-    let differs = false
-    const report = await runProgram(program, createDevice, (line, actual, equal) => {
-      if (!program.recorded) print?.(showLine(line, actual))
-      differs ||= !equal
-      if (!differs && line.kind === 'operation' && last.push([line, actual]) > BEFORE) last.shift()
-    })
+    const report = await diffProgram(program, print)
     done?.(i + 1)
     mismatches.push(...report.mismatches)
-    if (report.mismatches[0]) print?.(explain(program, last, report.mismatches[0]))
     if (!program.recorded) continue
     programs++
     operations += report.operations
     equal += report.equal
   }
   return { programs, operations, equal, mismatches }
+}
+
+/** One that has been read. */
+export async function diffProgram(program: Program, print?: (line: string) => void): Promise<ProgramReport> {
+  const last: Ran[] = []
+  let differs = false
+  const report = await runProgram(program, createDevice, (line, actual, equal) => {
+    if (!program.recorded) print?.(showLine(line, actual))
+    differs ||= !equal
+    if (!differs && line.kind === 'operation' && last.push([line, actual]) > BEFORE) last.shift()
+  })
+  if (report.mismatches[0]) print?.(explain(program, last, report.mismatches[0]))
+  return report
 }
 
 /** @param last the operations before it */
