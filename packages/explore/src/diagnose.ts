@@ -99,7 +99,7 @@ async function shorten(deviations: Schedule, choices: readonly Step[], fails: (s
 export async function replayed(make: MakeEngine, schedules: readonly Schedule[]): Promise<Counterexample | undefined> {
   const engine = make()
   const witness = new SiteWitness()
-  const { outcome, followed } = await follow(engine, schedules, { record: true, witness }).finally(() => { witness.rest() })
+  const { outcome, followed } = await witness.watch(() => follow(engine, schedules, { record: true, witness }))
   const { failure } = outcome
   if (!failure) return undefined
   const token = formatToken({ fingerprint: await fingerprint(make), schedules: [...schedules.slice(0, -1), followed] })

@@ -44,19 +44,29 @@ export class SiteWitness implements Witness {
   readonly notes: Map<string, string> = new Map<string, string>()
   /** By task: its operation that was started last. */
   readonly #started = new Map<number, string>()
+  readonly #hooks = asyncHooks()
+  /** Tells promises of what is watched from those that others make until a stall is noticed: a test runner, timers of the program. */
+  readonly #storage = this.#hooks && new this.#hooks.AsyncLocalStorage()
   /** Where the last promises were made, the newest last. */
   #promises: (() => string | undefined)[] = []
-  readonly #hook = asyncHooks()?.createHook({
+  readonly #hook = this.#hooks?.createHook({
     // A native await makes a promise of its own, where it stands.
     init: (_id, type) => {
-      if (type !== 'PROMISE') return
+      if (type !== 'PROMISE' || this.#storage?.getStore() !== this) return
       this.#promises.push(siteHere())
       if (this.#promises.length > 2 * RECENT) this.#promises = this.#promises.slice(-RECENT)
     },
   })
 
-  constructor() {
+  /** Runs executions that have this witness. */
+  async watch<T>(body: () => Promise<T>): Promise<T> {
     this.#hook?.enable()
+    try {
+      return await (this.#storage ? this.#storage.run(this, body) : body())
+    } finally {
+      this.#hook?.disable()
+      this.#storage?.disable()
+    }
   }
 
   enter<T>(_task: Task, body: () => T): T {
@@ -90,10 +100,6 @@ export class SiteWitness implements Witness {
       if (site !== undefined) return site
     }
     return undefined
-  }
-
-  rest(): void {
-    this.#hook?.disable()
   }
 }
 

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { setImmediate } from 'node:timers'
 import type { Kernel } from '@mmu-notifier/kernel'
 import { expect, test } from 'vitest'
 import { explore, type Exploration } from '../src/index.ts'
@@ -55,13 +56,35 @@ const rows: [name: string, suspect: (kernel: Kernel) => Promise<void>, code: str
   }, 'NONDETERMINISM'],
 ]
 
+/** A line of the report, of this file, that ends in `// here`. */
+function expectSite(report: string, name: string): void {
+  const [, line] = /^at probes\.test\.ts:(\d+)$/m.exec(report) ?? []
+  expect(line, `${name}: ${report}`).toBeDefined()
+  expect(SOURCE[Number(line) - 1], `${name}, line ${line}`).toContain('// here')
+}
+
 test.each(rows)('%s: an error that names the task and the line', async (name, suspect, code) => {
   const { verdict, counterexample, report } = await probe(suspect)
   const expected = counterexample?.code === 'FOREIGN' && name === 'a helper goes on later' ? 'FOREIGN' : code // compiled, it is noticed where it awaits
   expect([verdict, counterexample?.code]).toEqual(['failed', expected])
   expect(report).toContain('suspect')
-  const [, line = ''] = /^at probes\.test\.ts:(\d+)$/m.exec(report) ?? []
-  expect(SOURCE[Number(line) - 1], `${name}, line ${line}`).toContain('// here')
+  expectSite(report, name)
+})
+
+test('what others await meanwhile is not taken for what a task awaits', async () => {
+  let busy = true
+  // Node's own, which no guard replaces: it stands for what a test runner does.
+  const others = async (): Promise<void> => {
+    for (let i = 0; i < 40; i++) await Promise.resolve()
+    if (busy) setImmediate(() => void others())
+  }
+  void others()
+  try {
+    const { report } = await probe(async () => { await new Promise(() => undefined) }) // here
+    expectSite(report, 'a foreign promise')
+  } finally {
+    busy = false
+  }
 })
 
 test('what an execution leaves behind is noticed', async () => {
