@@ -1,12 +1,13 @@
-import { readFileSync, mkdtempSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { gunzipSync, gzipSync } from 'node:zlib'
-import { describe, expect, test, vi } from 'vitest'
+import { afterAll, describe, expect, test, vi } from 'vitest'
 import { main } from '../src/index.ts'
 
 const RECORDINGS = resolve(import.meta.dirname, '../../../fixtures/recordings')
 const folder = mkdtempSync(join(tmpdir(), 'mmu-notifier-cli-'))
+afterAll(() => { rmSync(folder, { recursive: true }) })
 
 interface Outcome {
   status: number

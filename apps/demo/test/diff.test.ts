@@ -1,12 +1,12 @@
 import { DmirrorDevice } from '@mmu-notifier/driver-selftest'
 import { readProgram, runProgram, type CreateDevice, type Mirror } from '@mmu-notifier/recording'
 import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { gunzipSync, gzipSync } from 'node:zlib'
-import { beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { diff } from '../src/index.ts'
 
 const ROOT = resolve(import.meta.dirname, '../../..')
@@ -15,6 +15,9 @@ const FIXTURES = join(ROOT, 'fixtures/kernel-reference')
 /** All recordings, for who has them: a folder. */
 const REFERENCE = process.env['MMU_NOTIFIER_REFERENCE'] ?? FIXTURES
 const folder = mkdtempSync(join(tmpdir(), 'mmu-notifier-diff-'))
+const emptyFolder = join(folder, 'empty')
+mkdirSync(emptyFolder)
+afterAll(() => { rmSync(folder, { recursive: true }) })
 
 function programs(path: string): string[] {
   return readdirSync(path, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.jsonl.gz')).map((name) => join(path, name))
@@ -116,7 +119,7 @@ describe('the command line', () => {
 
   test.each([
     ['no such file', join(folder, 'none.jsonl'), 'file: expected a file or folder, found ENOENT'],
-    ['an empty folder', mkdtempSync(join(tmpdir(), 'mmu-notifier-empty-')), 'file: expected recorded programs'],
+    ['an empty folder', emptyFolder, 'file: expected recorded programs'],
     ['a gzip file that is cut', file('cut.jsonl.gz', gzipSync(example).subarray(0, 300)), 'file: expected a whole gzip file, found one that is cut short'],
     ['a damaged gzip file', file('damaged.jsonl.gz', Uint8Array.of(0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff)), 'file: expected a gzip file, found a damaged one'],
     ['no JSON', file('broken.jsonl', example.replace('{"i":2,', '{"i":2;')), ':4: line: expected a JSON object'],

@@ -1,14 +1,15 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { Exploration } from '@mmu-notifier/explore'
-import { beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 
 /* In a process of its own, from what was built: the command explores in threads, which compile what they import. */
 const ROOT = resolve(import.meta.dirname, '../../..')
 const BIN = join(ROOT, 'apps/demo/bin/mmu-notifier.js')
 const folder = mkdtempSync(join(tmpdir(), 'mmu-notifier-explore-'))
+afterAll(() => { rmSync(folder, { recursive: true }) })
 
 function cli(...args: string[]): { status: number | null; out: string; err: string } {
   const { status, stdout, stderr } = spawnSync(process.execPath, [BIN, 'explore', ...args], { cwd: folder, encoding: 'utf8', timeout: 300_000 })

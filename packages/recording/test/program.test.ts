@@ -1,11 +1,12 @@
-import { mkdtempSync, readdirSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { expect, test } from 'vitest'
+import { afterAll, expect, test } from 'vitest'
 import { readProgram, runProgram, type CreateDevice, type ProgramLine, type Results } from '../src/index.ts'
 
 const BASIC = resolve(import.meta.dirname, '../../../fixtures/kernel-reference/basic')
 const folder = mkdtempSync(join(tmpdir(), 'mmu-notifier-program-'))
+afterAll(() => { rmSync(folder, { recursive: true }) })
 
 /** A device that does nothing: the programs here leave it alone. */
 const idle: CreateDevice = () => ({
