@@ -2,7 +2,7 @@
 import process from 'node:process'
 import { readProgram } from '@mmu-notifier/recording'
 import { diffProgram } from '../dist/diff.js'
-import { cpu } from './measure.js'
+import { cpu, spin } from './measure.js'
 
 Error.stackTraceLimit = 0 // as `mmu-notifier diff` does
 
@@ -11,6 +11,8 @@ async function compare(files, times) {
   let operations = 0
   let reading = 0
   let running = 0
+  let spinning = 0
+  let fastest = Infinity
   for (let i = 0; i < times; i++) {
     for (const file of files) {
       const start = cpu()
@@ -21,9 +23,12 @@ async function compare(files, times) {
       reading += read - start
       running += cpu() - read
       operations += report.operations
+      const { time } = spin()
+      spinning += time
+      fastest = Math.min(fastest, time)
     }
   }
-  return { operations, reading, running }
+  return { operations, reading, running, spinning: spinning / (times * files.length), fastest }
 }
 
 process.on('message', async (/** @type {{ files: string[], times: number }} */ { files, times }) => process.send?.(await compare(files, times)))

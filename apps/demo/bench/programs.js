@@ -12,8 +12,10 @@ const WARM_UP = 3
 /** A process that compares all programs, as often as it is asked to. */
 class Contestant {
   #process
-  /** Operations per second of CPU time, by round: running and comparing, and reading the files too. @type {{ run: number, all: number }[]} */
+  /** By round, operations per second of CPU time: running and comparing, and reading the files too; and what `spin` takes. @type {{ run: number, all: number, spin: number }[]} */
   rates = []
+  /** The shortest time that `spin` has ever taken. */
+  fastest = Infinity
 
   /** @param {string[]} execArgv */
   constructor(execArgv) {
@@ -22,8 +24,9 @@ class Contestant {
 
   /** @param {string[]} files @param {number} times @returns {Promise<number>} operations in these files */
   async round(files, times) {
-    const { operations, reading, running } = await this.#process.ask({ files, times })
-    this.rates.push({ run: (operations / running) * 1e6, all: (operations / (reading + running)) * 1e6 })
+    const { operations, reading, running, spinning, fastest } = await this.#process.ask({ files, times })
+    this.rates.push({ run: (operations / running) * 1e6, all: (operations / (reading + running)) * 1e6, spin: spinning })
+    this.fastest = Math.min(this.fastest, fastest)
     return operations / times
   }
 
@@ -35,10 +38,12 @@ class Contestant {
 /**
  * Compares recorded programs, round after round: as the command `diff` does, with ordinary functions, and on promises, in turn.
  *
+ * The machine may give half of a core at times, for seconds or minutes: see `spin`. So the rate of each round is scaled to the core at the fastest that it was meanwhile.
+ *
  * @param {string[]} files
- * @returns {Promise<{ operations: number, rate: number, best: number, first: number, whole: number, ratio: number }>} operations run and compared per
- * second of CPU time: the median of the rounds; the best one, which is what it costs where nobody else uses the core and its caches; the first time, when compilers are at work. The median
- * when the files are read, unzipped and parsed in that time, too; and how many times the rate of promises that is
+ * @returns {Promise<{ operations: number, rate: number, measured: number, best: number, core: number, first: number, whole: number, ratio: number }>} operations run and compared per
+ * second of CPU time: the median of the rounds, scaled; not scaled; the best round, not scaled; the median share of a core that there was; the first time, when compilers are at work, not scaled. The median
+ * when the files are read, unzipped and parsed in that time, too, scaled; and how many times the rate of promises that is
  */
 export async function runPrograms(files) {
   const ordinary = new Contestant(['--import', '@mmu-notifier/explore/sequential'])
@@ -53,12 +58,15 @@ export async function runPrograms(files) {
   promises.end()
   const rates = ordinary.rates.slice(-ROUNDS)
   const slower = promises.rates.slice(-ROUNDS)
+  const shares = rates.map(({ spin }) => ordinary.fastest / spin)
   return {
     operations,
-    rate: median(rates.map(({ run }) => run)),
+    rate: median(rates.map(({ run }, round) => run / shares[round])),
+    measured: median(rates.map(({ run }) => run)),
     best: Math.max(...rates.map(({ run }) => run)),
+    core: median(shares),
     first: ordinary.rates[0].run,
-    whole: median(rates.map(({ all }) => all)),
+    whole: median(rates.map(({ all }, round) => all / shares[round])),
     ratio: median(rates.map(({ all }, round) => all / slower[round].all)),
   }
 }
