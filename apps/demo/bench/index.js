@@ -6,29 +6,18 @@
  *
  * All times are CPU time of this process, collector and compiler threads included.
  */
-import { resolve } from 'node:path'
 import process from 'node:process'
-import { fileURLToPath } from 'node:url'
-import { isMmuNotifierError } from '@mmu-notifier/kernel'
-import { findPrograms } from '../dist/diff-command.js'
 import { costByAreas } from './areas.js'
+import { programFiles } from './files.js'
 import { mirrorGigabyte } from './mirror.js'
 import { runPrograms } from './programs.js'
 
-const FIXTURES = fileURLToPath(new URL('../../../fixtures/kernel-reference/public', import.meta.url))
 const AREAS = [100, 1_000, 10_000, 100_000]
 
 /** @param {string} title @param {string} value @param {string} [goal] */
 const line = (title, value, goal = '') => { console.log(`${title.padEnd(52)}${value.padStart(16)}${goal.padStart(24)}`) }
 
-// npm runs this in the folder of the package, and says where it was called.
-const paths = process.argv.slice(2).map((path) => resolve(process.env.INIT_CWD ?? '.', path))
-const found = await Promise.all((paths.length > 0 ? paths : [FIXTURES]).map(findPrograms)).catch((error) => {
-  if (!isMmuNotifierError(error, 'ERECORDING')) throw error
-  console.error(error.message)
-  process.exit(2)
-})
-const files = found.flat()
+const files = await programFiles(process.argv.slice(2))
 const { operations, rate, measured, best, core, first, whole, ratio } = await runPrograms(files)
 line(`${operations} operations of ${files.length} programs, run and compared`, `${Math.round(rate)} /s`, 'goal: above 20000')
 line('  files read, unzipped and parsed meanwhile', `${Math.round(whole)} /s`)

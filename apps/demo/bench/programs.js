@@ -1,11 +1,10 @@
 import { BenchProcess } from '../../../tools/bench-process.js'
+import { SEQUENTIAL, YOUNG } from './flags.js'
 import { median } from './measure.js'
 
 const ROUNDS = 7
 /** Operations of a round. */
 const ROUND = 50_000
-/** A process that waits for its turn shrinks its young generation, and would spend the next turn on growing it: twice the time, at first. A command does not wait. */
-const YOUNG = '--min-semi-space-size=16'
 /** Rounds that do not count: compilers are at work. */
 const WARM_UP = 3
 
@@ -46,7 +45,7 @@ class Contestant {
  * when the files are read, unzipped and parsed in that time, too, scaled; and how many times the rate of promises that is
  */
 export async function runPrograms(files) {
-  const ordinary = new Contestant(['--import', '@mmu-notifier/explore/sequential'])
+  const ordinary = new Contestant(SEQUENTIAL)
   const promises = new Contestant([])
   const operations = await ordinary.round(files, 1)
   const times = Math.ceil(ROUND / operations)
