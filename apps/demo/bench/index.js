@@ -15,7 +15,7 @@ import { runPrograms } from './programs.js'
 const AREAS = [100, 1_000, 10_000, 100_000]
 
 /** @param {string} title @param {string} value @param {string} [goal] */
-const line = (title, value, goal = '') => { console.log(`${title.padEnd(52)}${value.padStart(16)}${goal.padStart(24)}`) }
+const line = (title, value, goal = '') => { console.log(`${title.padEnd(52)}${value.padStart(16)}${goal.padStart(26)}`) }
 
 const files = await programFiles(process.argv.slice(2))
 const { operations, rate, measured, best, core, first, whole, ratio } = await runPrograms(files)
