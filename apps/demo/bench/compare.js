@@ -13,7 +13,6 @@ import { fileURLToPath } from 'node:url'
 import { BenchProcess } from '../../../tools/bench-process.js'
 import { fromCaller, programFiles } from './files.js'
 import { SEQUENTIAL, YOUNG } from './flags.js'
-import { median } from './measure.js'
 
 const HERE = fileURLToPath(new URL('../../..', import.meta.url))
 /** Operations of a round, at least. */
@@ -46,7 +45,7 @@ turns.end()
 /** @param {'run' | 'all'} of */
 const show = (of) => {
   const sorted = ratios.map((ratio) => ratio[of]).toSorted((a, b) => a - b)
-  return `${median(sorted).toFixed(3)}x   (quartiles ${sorted[ROUNDS >> 2].toFixed(3)}, ${sorted[ROUNDS - 1 - (ROUNDS >> 2)].toFixed(3)})`
+  return `${sorted[ROUNDS >> 1].toFixed(3)}x   (quartiles ${sorted[ROUNDS >> 2].toFixed(3)}, ${sorted[ROUNDS - 1 - (ROUNDS >> 2)].toFixed(3)})`
 }
 console.log(`${operations} operations of ${files.length} programs, here against ${other}`)
 console.log(`  run and compared                            ${show('run')}`)

@@ -18,14 +18,14 @@ const AREAS = [100, 1_000, 10_000, 100_000]
 const line = (title, value, goal = '') => { console.log(`${title.padEnd(52)}${value.padStart(16)}${goal.padStart(26)}`) }
 
 const files = await programFiles(process.argv.slice(2))
-const { operations, rate, measured, best, core, first, whole, ratio } = await runPrograms(files)
+const { operations, rate, best, first, whole, ratio, share, scaled } = await runPrograms(files)
 line(`${operations} operations of ${files.length} programs, run and compared`, `${Math.round(rate)} /s`, 'goal: above 20000')
+line('  the best round', `${Math.round(best)} /s`)
+line('  the first time', `${Math.round(first)} /s`)
 line('  files read, unzipped and parsed meanwhile', `${Math.round(whole)} /s`)
 line('  against the same on promises', `${ratio.toFixed(2)}x`)
-line('  not scaled to a whole core', `${Math.round(measured)} /s`)
-line('    the share of a core, by an integer loop', core.toFixed(2))
-line('    the best round', `${Math.round(best)} /s`)
-line('    the first time', `${Math.round(first)} /s`)
+line('  the share of a core that there was, by a loop', share.toFixed(2))
+line('  estimate for a whole core', `${Math.round(scaled)} /s`)
 
 const { populate, read, munmap, tables, resident } = await mirrorGigabyte()
 console.log('\na mirror of 1 GiB of 4 KiB pages without data')

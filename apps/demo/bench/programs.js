@@ -37,12 +37,11 @@ class Contestant {
 /**
  * Compares recorded programs, round after round: as the command `diff` does, with ordinary functions, and on promises, in turn.
  *
- * The machine may give half of a core at times, for seconds or minutes: see `spin`. So the rate of each round is scaled to the core at the fastest that it was meanwhile.
- *
  * @param {string[]} files
- * @returns {Promise<{ operations: number, rate: number, measured: number, best: number, core: number, first: number, whole: number, ratio: number }>} operations run and compared per
- * second of CPU time: the median of the rounds, scaled; not scaled; the best round, not scaled; the median share of a core that there was; the first time, when compilers are at work, not scaled. The median
- * when the files are read, unzipped and parsed in that time, too, scaled; and how many times the rate of promises that is
+ * @returns {Promise<{ operations: number, rate: number, best: number, first: number, whole: number, ratio: number, share: number, scaled: number }>} operations run and compared per
+ * second of CPU time: the median of the rounds; the best one, which is what it costs where nobody else uses the core and its caches; the first time, when compilers are at work. The median
+ * when the files are read, unzipped and parsed in that time, too; and how many times the rate of promises that is. How fast the core was, against the fastest moment: see `spin`; and an estimate, no
+ * measurement, of the rate if it had been so all the time
  */
 export async function runPrograms(files) {
   const ordinary = new Contestant(SEQUENTIAL)
@@ -60,12 +59,12 @@ export async function runPrograms(files) {
   const shares = rates.map(({ spin }) => ordinary.fastest / spin)
   return {
     operations,
-    rate: median(rates.map(({ run }, round) => run / shares[round])),
-    measured: median(rates.map(({ run }) => run)),
+    rate: median(rates.map(({ run }) => run)),
     best: Math.max(...rates.map(({ run }) => run)),
-    core: median(shares),
     first: ordinary.rates[0].run,
-    whole: median(rates.map(({ all }, round) => all / shares[round])),
+    whole: median(rates.map(({ all }) => all)),
     ratio: median(rates.map(({ all }, round) => all / slower[round].all)),
+    share: median(shares),
+    scaled: median(rates.map(({ run }, round) => run / shares[round])),
   }
 }
