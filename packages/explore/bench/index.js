@@ -1,13 +1,15 @@
 /**
  * Ratios: how many times as many schedules of one program are run in the same CPU time as by `fc.scheduler()` of fast-check.
  *
- *     npm run build && npm run bench -w @mmu-notifier/explore            about a minute
+ *     npm run build && npm run bench -w @mmu-notifier/explore            a minute and a half
  *
  * All contestants run the same program (see toys.js), each in a process of its own, in turn. A ratio is taken between two runs next to each other in time; the
  * table shows the median over the rounds. Only ratios: times vary by machine. `user` CPU time, collector and compiler threads included.
  *
  * Under fast-check an operation is performed when it is chosen, as it is here, and as likely; so the schedules are of the same kind, and as long. It takes some steps more
  * (53 for 48 operations), because who finds a lock taken has to ask again.
+ *
+ * The bare loops (see bare.js) check nothing: no engine on promises, or on generators, can be faster than these.
  */
 import { BenchProcess } from '../../../tools/bench-process.js'
 import { exhaust } from './memory.js'
@@ -26,6 +28,10 @@ const COMPILED = ['--import', new URL('../dist/node/register.js', import.meta.ur
 /** @type {readonly { title: string, args: string[], goal?: number }[]} */
 const CONTESTANTS = [
   { title: PEER, args: [PEER] },
+  { title: 'a bare loop on promises', args: ['bare', 'promises'] },
+  { title: 'a bare loop on promises, clocks', args: ['bare', 'promises', 'clocks'] },
+  { title: 'a bare loop on generators', args: ['bare', 'generators'] },
+  { title: 'a bare loop on generators, clocks', args: ['bare', 'generators', 'clocks'] },
   { title: 'promises, no checks', args: ['flat', 'promise'], goal: 20 },
   { title: 'promises, all checks', args: ['flat', 'promise', 'lockdep'], goal: 20 },
   { title: 'promises, all checks, plain accesses', args: ['plain', 'promise', 'lockdep'] },
