@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 let program
 try {
-  program = await import('../dist/index.js')
+  program = await import('../dist/main.js')
 } catch (error) {
   if (error.code !== 'ERR_MODULE_NOT_FOUND') throw error
   console.error('mmu-notifier: not built yet: run `npm run build` first')

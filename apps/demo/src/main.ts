@@ -2,16 +2,15 @@ import { isMmuNotifierError } from '@mmu-notifier/kernel'
 import { STRATEGIES } from '@mmu-notifier/explore'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { readFileSync } from 'node:fs'
-import { claimsCommand, type ClaimsOptions } from './claims-command.ts'
-import { demoCommand } from './demo.ts'
-import { diffCommand, type DiffOptions } from './diff-command.ts'
+import type { ClaimsOptions } from './claims-command.ts'
+import type { DiffOptions } from './diff-command.ts'
 import { UsageError } from './errors.ts'
-import { exploreCommand, type ExploreCommandOptions } from './explore-command.ts'
-import { replayCommand, type ReplayOptions } from './replay.ts'
-import { DEVICES, FORMS, selftestCommand, THP, type SelftestOptions } from './selftest-command.ts'
+import type { ExploreCommandOptions } from './explore-command.ts'
+import type { ReplayOptions } from './replay.ts'
+import { DEVICES, FORMS, THP, type SelftestOptions } from './selftest-options.ts'
 
 /**
- * The command line.
+ * The command line. A command is loaded when it is run: all of them together take longer than most answers.
  * @returns the exit status: 0, 1 when something did not hold, 2 when the caller has to change something
  */
 export async function main(args: readonly string[]): Promise<number> {
@@ -25,7 +24,10 @@ export async function main(args: readonly string[]): Promise<number> {
     .command('demo')
     .description('replay the bundled recording with both drivers, then show one scene of find, batch, put and release')
     .option('--seed <n>', 'seed of the scheduler', integer, 1)
-    .action(async ({ seed }: { seed: number }) => { status = await demoCommand(seed) })
+    .action(async ({ seed }: { seed: number }) => {
+      const { demoCommand } = await import('./demo.ts')
+      status = await demoCommand(seed)
+    })
 
   program
     .command('replay')
@@ -34,14 +36,20 @@ export async function main(args: readonly string[]): Promise<number> {
     .option('--driver <name|module>', 'selftest, nouveau, or a module with a driver as default export; may be repeated (default: both)', collect)
     .option('--seed <n>', 'seed of the scheduler', integer, 1)
     .option('--json', 'print one JSON object')
-    .action(async (path: string, options: ReplayOptions) => { status = await replayCommand(path, options) })
+    .action(async (path: string, options: ReplayOptions) => {
+      const { replayCommand } = await import('./replay.ts')
+      status = await replayCommand(path, options)
+    })
 
   program
     .command('diff')
     .description('run programs that were recorded on a real kernel with its self-test driver, and compare everything that can be seen')
     .argument('<path...>', 'recorded programs (.jsonl, gzipped or not), folders of them, or scripts (.txt), of which it prints what the model does')
     .option('--json', 'print one JSON object')
-    .action(async (paths: string[], options: DiffOptions) => { status = await diffCommand(paths, options) })
+    .action(async (paths: string[], options: DiffOptions) => {
+      const { diffCommand } = await import('./diff-command.ts')
+      status = await diffCommand(paths, options)
+    })
 
   program
     .command('selftest')
@@ -51,7 +59,10 @@ export async function main(args: readonly string[]): Promise<number> {
     .addOption(new Option('--device <kind>', 'memory of the devices').choices([...DEVICES, 'both']).default('both'))
     .addOption(new Option('--thp <when>', 'transparent huge pages').choices([...THP]).default('never'))
     .option('--json', 'print one JSON object')
-    .action(async (names: string[], options: SelftestOptions) => { status = await selftestCommand(names, options) })
+    .action(async (names: string[], options: SelftestOptions) => {
+      const { selftestCommand } = await import('./selftest-command.ts')
+      status = await selftestCommand(names, options)
+    })
 
   program
     .command('explore')
@@ -70,7 +81,10 @@ export async function main(args: readonly string[]): Promise<number> {
     .option('--merge', 'add up what shards printed with --json')
     .option('--trace <file>', 'write the failing execution as Chrome Trace Event JSON, for Perfetto')
     .option('--json', 'print one JSON object')
-    .action(async (files: string[], options: ExploreCommandOptions) => { status = await exploreCommand(files, options) })
+    .action(async (files: string[], options: ExploreCommandOptions) => {
+      const { exploreCommand } = await import('./explore-command.ts')
+      status = await exploreCommand(files, options)
+    })
 
   program
     .command('claims')
@@ -81,7 +95,10 @@ export async function main(args: readonly string[]): Promise<number> {
     .option('--jobs <n>', 'threads (default: as many as there are CPUs)', positive)
     .option('--json', 'print one JSON array')
     .option('--markdown', 'print the book that docs/claims.md is')
-    .action(async (ids: string[], options: ClaimsOptions) => { status = await claimsCommand(ids, options) })
+    .action(async (ids: string[], options: ClaimsOptions) => {
+      const { claimsCommand } = await import('./claims-command.ts')
+      status = await claimsCommand(ids, options)
+    })
 
   try {
     await program.parseAsync(args, { from: 'user' })

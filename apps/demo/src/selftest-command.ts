@@ -1,21 +1,9 @@
-import type { DmirrorForm } from '@mmu-notifier/driver-selftest'
-import type { DeviceMemoryKind, TransparentHugepage } from '@mmu-notifier/mm'
 import { UsageError } from './errors.ts'
 import type { HmmTest } from './hmm-tests/hmm-test.ts'
 import { HMM_TESTS } from './hmm-tests/index.ts'
 import { runTest, type Outcome, type Run } from './hmm-tests/run.ts'
 import { tapLine, tapPlan, tapTotals } from './hmm-tests/tap.ts'
-
-export const FORMS: readonly DmirrorForm[] = ['kernel', 'v6']
-export const DEVICES: readonly DeviceMemoryKind[] = ['private', 'coherent']
-export const THP: readonly TransparentHugepage[] = ['always', 'madvise', 'never']
-
-export interface SelftestOptions {
-  readonly form: DmirrorForm | 'both'
-  readonly device: DeviceMemoryKind | 'both'
-  readonly thp: TransparentHugepage
-  readonly json?: boolean
-}
+import { DEVICES, FORMS, type SelftestOptions } from './selftest-options.ts'
 
 /** `mmu-notifier selftest`. @returns the exit status: 1 when a test fails */
 export async function selftestCommand(names: readonly string[], { form, device, thp, json = false }: SelftestOptions): Promise<number> {

@@ -5,7 +5,7 @@ import { DmirrorDevice } from '@mmu-notifier/driver-selftest'
 import { afterEach, expect, test, vi } from 'vitest'
 import { HMM_TESTS } from '../src/hmm-tests/index.ts'
 import { runTest } from '../src/hmm-tests/run.ts'
-import { DEVICES, FORMS } from '../src/selftest-command.ts'
+import { DEVICES, FORMS } from '../src/selftest-options.ts'
 import { main } from '../src/index.ts'
 
 afterEach(() => { vi.restoreAllMocks() })
