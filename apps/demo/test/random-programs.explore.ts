@@ -1,14 +1,13 @@
 import { explore } from '@mmu-notifier/explore'
 import { expect, test } from 'vitest'
 import { describeProgram, randomProgram } from './random-programs.ts'
-import { scenarioOf } from './small-programs.ts'
+import { ALL, scenarioOf } from './small-programs.ts'
 
 /** Programs with more than one trace that have to be explored to the end, each within so many executions. Those that are not are samples, and have to hold all the same. */
-const WANTED = 50
-const BUDGET = 250
+const [WANTED, BUDGET] = ALL ? [100, 5_000] : [50, 250]
 const SEEDS = 400
 
-test('small random programs with both forms on one address space: no STALE, COVER, UAF or leak', async () => {
+test('small random programs with both forms on one address space: no STALE, COVER, UAF or leak', { timeout: ALL ? 3_600_000 : 300_000 }, async () => {
   const exhausted: string[] = []
   const sampled: number[] = []
   const byV6: number[] = []

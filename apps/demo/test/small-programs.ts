@@ -8,6 +8,14 @@ const BASE = 0x200000000
 const RW = PROT_READ | PROT_WRITE
 const FIXED = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED
 
+/** `npm run exhaust`: what takes minutes is explored to the end. */
+export const ALL = process.env['DEMO_EXPLORED'] === 'all'
+
+/** How to explore what takes minutes: a sample, unless {@link ALL}. */
+export const LONG = ALL
+  ? ({ strategy: 'dpor', budget: 1_000_000, timeout: 3_600_000 } as const)
+  : ({ strategy: 'portfolio', budget: 2_000, timeout: 300_000, atLeast: 'sampled' } as const)
+
 /** A process of few pages, mirrored by devices, with the oracles on. */
 export interface Machine {
   readonly kernel: Kernel
