@@ -1,6 +1,6 @@
 /**
  * The same program with no checker around it: a loop that chooses a task among those that can go on, performs its operation and lets it run up to the next one. It catches, keeps and reports nothing.
- * What such a loop takes is the least that an engine on generators, or on promises, can take.
+ * What the engine takes beyond it, it takes for what it finds out. It is no lower bound: with operations that are numbers, and one switch for all of them, it would be a fifth to a quarter faster.
  */
 import { NEXT } from '../dist/frame.js'
 import { Random } from '../dist/random.js'
@@ -140,8 +140,6 @@ let value
 let live = []
 /** Hands control on where a task starts its operation: on promises only. */
 let handsOn = false
-/** @type {number[]} */
-const made = []
 const enabled = [0, 0, 0]
 
 function zeros() {
@@ -172,7 +170,7 @@ function step() {
     if (clocks) meet(task.clock, target.clock, task.id)
     running = task
     value = operation.perform(target, a, b)
-    made[operations++] = task.id
+    operations++
     if (value !== AGAIN) return task
   }
 }

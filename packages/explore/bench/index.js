@@ -9,7 +9,7 @@
  * Under fast-check an operation is performed when it is chosen, as it is here, and as likely; so the schedules are of the same kind, and as long. It takes some steps more
  * (53 for 48 operations), because who finds a lock taken has to ask again.
  *
- * The bare loops (see bare.js) check nothing: no engine on promises, or on generators, can be faster than these.
+ * The bare loops (see bare.js) run the same operations and check nothing.
  */
 import { BenchProcess } from '../../../tools/bench-process.js'
 import { exhaust } from './memory.js'
