@@ -1,4 +1,15 @@
 #!/usr/bin/env node
+/** What a shell says of a process that SIGPIPE ended. */
+const SIGPIPE = 128 + 13
+
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error) => {
+    if (error.code === 'EPIPE') process.exit(SIGPIPE) // who reads has gone, as `head` does
+    console.error(`mmu-notifier: what it printed is lost: ${error.message}`)
+    process.exit(1)
+  })
+}
+
 let program
 try {
   program = await import('../dist/main.js')
