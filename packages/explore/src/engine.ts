@@ -1,4 +1,4 @@
-import { createKernel, LockOrder } from '@mmu-notifier/kernel'
+import { createKernel, type LockOrder } from '@mmu-notifier/kernel'
 import type { Choice, Director, Outcome } from './director.ts'
 import { EventTable } from './event-table.ts'
 import type { Execution } from './execution.ts'
@@ -7,10 +7,11 @@ import { failureOf } from './failure.ts'
 import { FrameExecution } from './frame-execution.ts'
 import { setMachine } from './frames.ts'
 import { watch } from './guard.ts'
-import { Identities } from './identities.ts'
+import type { Identities } from './identities.ts'
+import { Knowledge } from './knowledge.ts'
 import { PromiseExecution } from './promise-execution.ts'
 import { RaceCheck } from './races.ts'
-import { Reach } from './reach.ts'
+import type { Reach } from './reach.ts'
 import { Recorder, type Memory } from './recorder.ts'
 import type { Scenario } from './scenario.ts'
 import { Trace } from './trace.ts'
@@ -46,7 +47,7 @@ const NO_OPTIONS: RunOptions = {}
 export class Engine<State = unknown> implements Memory {
   readonly trace: Trace
   readonly lockOrder: LockOrder
-  readonly objectIds: Identities = new Identities()
+  readonly objectIds: Identities
   readonly events: EventTable
   readonly reach: Reach
   /** Some task has ended a turn of a retry loop, see `Kernel.cpuRelax`. */
@@ -56,7 +57,7 @@ export class Engine<State = unknown> implements Memory {
   readonly #scenario: Scenario<State>
   readonly #options: EngineOptions
   readonly #tasks: readonly (readonly [name: string, body: Scenario<State>['tasks'][string]])[]
-  readonly #taskIds = new Identities()
+  readonly #taskIds: Identities
   readonly #watchdog = new Watchdog()
   #kind: EngineKind | undefined
   readonly #races = new RaceCheck()
@@ -66,11 +67,13 @@ export class Engine<State = unknown> implements Memory {
   #records = false
   #checksRaces = false
 
-  /** @param known what is known from other executions of the same scenario */
-  constructor(scenario: Scenario<State>, options: EngineOptions, { reach = new Reach(), lockOrder = new LockOrder() }: { readonly reach?: Reach; readonly lockOrder?: LockOrder } = {}) {
+  /** @param known what other engines know of the same scenario, if there are any */
+  constructor(scenario: Scenario<State>, options: EngineOptions, known: Knowledge = new Knowledge()) {
     this.events = new EventTable(options.trylockWrites)
-    this.reach = reach
-    this.lockOrder = lockOrder
+    this.#taskIds = known.taskIds
+    this.objectIds = known.objectIds
+    this.reach = known.reach
+    this.lockOrder = known.lockOrder
     this.#scenario = scenario
     this.#options = options
     this.#kind = options.kind ?? plainly(scenario)

@@ -4,6 +4,7 @@ import { diagnose, fingerprint, replayed, type MakeEngine } from './diagnose.ts'
 import { Engine, type EngineKind, type EngineOptions } from './engine.ts'
 import { summary, type Exploration } from './exploration.ts'
 import { guard } from './guard.ts'
+import { Knowledge } from './knowledge.ts'
 import type { Scenario } from './scenario.ts'
 import { Search, type Completed } from './search.ts'
 import { Session } from './session.ts'
@@ -56,9 +57,10 @@ export async function explore<State>(scenario: Scenario<State>, options: Explore
   if (!STRATEGIES.includes(strategy)) throw new RangeError(`strategy: expected one of ${STRATEGIES.join(', ')}, got ${strategy}`)
   if (!Number.isSafeInteger(seed)) throw new RangeError(`seed: expected an integer, got ${seed}`)
   const engineOptions = engineOptionsOf(scenario, options)
-  const engine = new Engine(scenario as Scenario, engineOptions)
-  // Searches go on where they were when others have run in between, so DPOR has an engine of its own. Locks have one order in all.
-  const [dpor, twin] = [new Engine(scenario as Scenario, engineOptions, engine), new Engine(scenario as Scenario, engineOptions)]
+  const known = new Knowledge()
+  const engine = new Engine(scenario as Scenario, engineOptions, known)
+  // Searches go on where they were when others have run in between, so DPOR has an engine of its own.
+  const [dpor, twin] = [new Engine(scenario as Scenario, engineOptions, known), new Engine(scenario as Scenario, engineOptions)]
   const session = new Session(engine, twin, Math.max(1, partOf(budget, shard)), progress)
   const search = new Search(session, dpor, { seed, preemptions, depth, shard })
   const release = guard()

@@ -4,7 +4,7 @@ import { OptimalDpor } from '../src/dpor.ts'
 import { predict } from '../src/event.ts'
 import { Exhaustive } from '../src/exhaustive.ts'
 import { Engine } from '../src/engine.ts'
-import { Reach } from '../src/reach.ts'
+import type { Knowledge } from '../src/knowledge.ts'
 import type { Prediction } from '../src/reversal.ts'
 import type { Scenario } from '../src/scenario.ts'
 import { SourceDpor } from './source-dpor.ts'
@@ -33,9 +33,9 @@ class Backwards extends OptimalDpor {
 export async function count<State>(
   scenario: Scenario<State>,
   algorithm: Algorithm = 'optimal',
-  options: { prediction?: Prediction; trylockWrites?: boolean; reach?: Reach; limit?: number } = {},
+  options: { prediction?: Prediction; trylockWrites?: boolean; known?: Knowledge; limit?: number } = {},
 ): Promise<Counts> {
-  const engine = new Engine(scenario, { lockdep: false, trylockWrites: options.trylockWrites ?? false, maxSteps: 10_000, kind: undefined }, options.reach && { reach: options.reach })
+  const engine = new Engine(scenario, { lockdep: false, trylockWrites: options.trylockWrites ?? false, maxSteps: 10_000, kind: undefined }, options.known)
   const { trace } = engine
   const strategy: DepthFirst<unknown> =
     algorithm === 'optimal' || algorithm === 'backwards'
