@@ -1,4 +1,5 @@
-import { MmuNotifierError, type Cell, type Kernel, type SpinLock, type Srcu } from '@mmu-notifier/kernel'
+import { isErrno, MmuNotifierError, type Cell, type Kernel, type SpinLock, type Srcu } from '@mmu-notifier/kernel'
+import { inTurn } from './in-turn.ts'
 import type { NotifiedMm } from './notified-mm.ts'
 import type { InvalidateRange } from './ops.ts'
 import { assertNotInCallback } from './rules.ts'
@@ -58,39 +59,42 @@ export class ClassicNotifiers {
     return notifier
   }
 
-  /** All are called, also behind one that refuses. @returns false when one did: then those who heard of the start have heard of the end */
+  /** All are called, also behind one that refuses, or throws. @returns false when one refused. Unless it is true, those who heard of the start have heard of the end */
   async start(range: InvalidateRange): Promise<boolean> {
     if (!this.#any.value) return true
     return this.#walk(async (notifiers) => {
       const refused: MmuNotifier[] = []
-      for (const notifier of notifiers) {
-        if ((await notifier.ops.invalidateRangeStart?.(range)) === false) refused.push(notifier)
+      let started = false
+      try {
+        await inTurn(notifiers, async (notifier) => {
+          if ((await answerOf(range, async () => notifier.ops.invalidateRangeStart?.(range))) === false) refused.push(notifier)
+        })
+        if (refused.length > 0 && range.blockable) throw new MmuNotifierError('WARN', `WARN  a notifier refused the blockable ${range.event}`)
+        if (refused.some(({ ops }) => 'invalidateRangeEnd' in ops)) throw new MmuNotifierError('WARN', 'WARN  a notifier that refuses a range must not have an invalidateRangeEnd')
+        started = refused.length === 0
+      } finally {
+        if (!started) await endAll(notifiers, range)
       }
-      if (refused.length === 0) return true
-      if (range.blockable) throw new MmuNotifierError('WARN', `WARN  a notifier refused the blockable ${range.event}`)
-      if (refused.some(({ ops }) => 'invalidateRangeEnd' in ops)) throw new MmuNotifierError('WARN', 'WARN  a notifier that refuses a range must not have an invalidateRangeEnd')
-      for (const { ops } of notifiers) await ops.invalidateRangeEnd?.(range)
-      return false
+      return started
     })
   }
 
   async end(range: InvalidateRange): Promise<void> {
     if (!this.#any.value) return
-    await this.#walk(async (notifiers) => {
-      for (const { ops } of notifiers) await ops.invalidateRangeEnd?.(range)
-    })
+    await this.#walk((notifiers) => endAll(notifiers, range))
   }
 
   /** The address space ends. */
   async release(): Promise<void> {
     if (!this.#any.value) return
-    await this.#walk(async (notifiers) => {
-      for (const notifier of notifiers) {
-        await notifier.ops.release?.()
-        await this.#unlink(notifier)
-      }
-    })
-    await this.#srcu.synchronize()
+    const told = (): Promise<void> =>
+      this.#walk((notifiers) =>
+        inTurn(notifiers, async (notifier) => {
+          await notifier.ops.release?.()
+          await this.#unlink(notifier)
+        }),
+      )
+    await inTurn([told, () => this.#srcu.synchronize()], (step) => step())
   }
 
   async #unregister(notifier: MmuNotifier): Promise<void> {
@@ -115,5 +119,19 @@ export class ClassicNotifiers {
 
   async #unlink(notifier: MmuNotifier): Promise<void> {
     await this.#lock.section(() => { this.#list.value = this.#list.value.filter((other) => other !== notifier) })
+  }
+}
+
+function endAll(notifiers: readonly MmuNotifier[], range: InvalidateRange): Promise<void> {
+  return inTurn(notifiers, ({ ops }) => answerOf(range, async () => ops.invalidateRangeEnd?.(range)))
+}
+
+/** What a callback of a range answers. Its errno would be taken for that of the system call that invalidates: it is a WARN. */
+export async function answerOf<T>({ event }: InvalidateRange, callback: () => Promise<T>): Promise<T> {
+  try {
+    return await callback()
+  } catch (error) {
+    if (!isErrno(error)) throw error
+    throw new MmuNotifierError('WARN', `WARN  a callback of ${event} threw ${error.message}`, { cause: error })
   }
 }

@@ -1,12 +1,16 @@
-import { isErrno, MmuNotifierError, type Cell, type Kernel, type LockMap, type Memory, type SpinLock, type WaitQueue, type WorkQueue } from '@mmu-notifier/kernel'
-import { ClassicNotifiers } from './classic.ts'
+import { MmuNotifierError, type Cell, type Kernel, type LockMap, type Memory, type SpinLock, type WaitQueue, type WorkQueue } from '@mmu-notifier/kernel'
+import { answerOf, ClassicNotifiers } from './classic.ts'
 import { GONE, type Applied } from './entry.ts'
+import { inTurn } from './in-turn.ts'
 import type { Notifier } from './notifier.ts'
 import type { NotifiedMm } from './notified-mm.ts'
 import type { InvalidateFinish } from './ops.ts'
 import { Protocol } from './protocol.ts'
 import type { Range } from './range.ts'
 import { RANGE_START_MAP } from './rules.ts'
+
+/** Whose callback has refused a range. */
+type Refusal = 'interval' | 'classic' | undefined
 
 /** What an invalidation does between the critical sections of {@link Protocol}: whom it calls, wakes and releases, in which order. */
 export class Invalidations {
@@ -45,43 +49,52 @@ export class Invalidations {
   async start(range: Range): Promise<boolean> {
     this.memory.use('invalidateRangeStart')
     if (range.blockable) this.kernel.mightSleep('invalidateRangeStart')
-    this.map.acquire('write')
+    let refused: Refusal
     try {
-      const done = (await this.startIntervals(range)) && (await this.startClassic(range))
-      this.kernel.trace('mmu_notifier:range_started', range, this.mm.notifiers, done)
-      return done
+      refused = await this.tell(range)
     } catch (error) {
-      if (!range.ended) await this.endIntervals(range)
+      await this.endIntervals(range)
       throw error
-    } finally {
-      this.map.release()
     }
+    if (refused === 'interval') await this.endIntervals(range)
+    else if (refused === 'classic') await this.refusedByClassic(range)
+    this.kernel.trace('mmu_notifier:range_started', range, this.mm.notifiers, refused === undefined)
+    return refused === undefined
   }
 
   async end(range: Range): Promise<void> {
     this.memory.use('invalidateRangeEnd')
     if (range.ended) throw new TypeError(`the invalidation of ${range.toString()} has ended already`)
-    await this.endIntervals(range)
-    await this.classic.end(range)
+    try {
+      await this.endIntervals(range)
+    } finally {
+      await this.classic.end(range)
+    }
   }
 
   /** The address space ends: the last invalidation that finds its page tables. */
   async release(range: Range): Promise<void> {
     this.memory.use('release')
-    this.map.acquire('write')
-    try {
-      await this.startIntervals(range)
-    } finally {
-      if (!range.ended) await this.endIntervals(range)
-      this.map.release()
+    const tell = async (): Promise<void> => {
+      this.map.acquire('write')
+      try {
+        await this.startIntervals(range)
+      } finally {
+        this.map.release()
+      }
     }
-    await this.classic.release()
+    await inTurn([tell, () => this.endIntervals(range), () => this.classic.release()], (step) => step())
   }
 
-  protected async startClassic(range: Range): Promise<boolean> {
-    const accepted = await this.classic.start(range)
-    if (!accepted) await this.refusedByClassic(range)
-    return accepted
+  /** Calls everybody whom the range concerns. The map is not held where a range ends: a release is no callback of it. @returns who refused */
+  protected async tell(range: Range): Promise<Refusal> {
+    this.map.acquire('write')
+    try {
+      if (!(await this.startIntervals(range))) return 'interval'
+      return (await this.classic.start(range)) ? undefined : 'classic'
+    } finally {
+      this.map.release()
+    }
   }
 
   protected async startIntervals(range: Range): Promise<boolean> {
@@ -96,27 +109,32 @@ export class Invalidations {
       this.kernel.note(() => `start ${range.event} ${range.toString()}: S = ${range.seq}${hit ? '' : ', no interval'}`)
       return hit
     })
+    if (!first) return true
     const finishes: InvalidateFinish[] = []
-    let accepted: boolean
-    try {
-      accepted = await this.walk(first, range, finishes)
-    } finally {
-      await this.finish(finishes, range)
-    }
-    if (!accepted) await this.endIntervals(range)
+    let accepted = false
+    const walk = async (): Promise<void> => { accepted = await this.walk(first, range, finishes) }
+    await inTurn([walk, () => this.finish(finishes, range)], (step) => step())
     return accepted
   }
 
-  /** Outside of the spinlock, because callbacks may sleep: a hit has frozen the tree. @returns false behind the first one that refuses */
-  protected async walk(first: Notifier | undefined, range: Range, finishes: InvalidateFinish[]): Promise<boolean> {
-    for (let notifier = first; notifier; notifier = await this.next(notifier, range)) {
-      const answer = await this.call(notifier, range)
-      if (answer === false) {
-        if (range.blockable) throw new MmuNotifierError('WARN', `WARN  a callback refused the blockable ${range.event} of ${range.toString()}`)
-        return false
+  /**
+   * Outside of the spinlock, because callbacks may sleep: a hit has frozen the tree. A range that may block is told to all, whatever one of them does: the mappings may be past saving.
+   * @returns false behind the first one that refuses
+   */
+  protected async walk(first: Notifier, range: Range, finishes: InvalidateFinish[]): Promise<boolean> {
+    const errors: unknown[] = []
+    for (let notifier: Notifier | undefined = first; notifier; notifier = await this.next(notifier, range)) {
+      try {
+        const answer = await this.call(notifier, range)
+        if (typeof answer === 'function') finishes.push(answer)
+        else if (!answer && !range.blockable) return false
+        else if (!answer) throw new MmuNotifierError('WARN', `WARN  a callback refused the blockable ${range.event} of ${range.toString()}`)
+      } catch (error) {
+        if (!range.blockable) throw error
+        errors.push(error)
       }
-      if (answer !== true) finishes.push(answer)
     }
+    if (errors.length > 0) throw errors[0]
     return true
   }
 
@@ -129,23 +147,17 @@ export class Invalidations {
   protected async call(notifier: Notifier, range: Range): Promise<boolean | InvalidateFinish> {
     notifier.assertAlive('the walk of an invalidation')
     this.kernel.trace('mmu_notifier:invalidate', notifier, range)
-    try {
-      const answer = await notifier.ops.invalidate(notifier, range, range.seq)
-      this.kernel.trace('mmu_notifier:invalidated', notifier, range, answer !== false, typeof answer === 'function')
-      return answer
-    } catch (error) {
-      // An errno would be taken for that of the system call that invalidates.
-      if (!isErrno(error)) throw error
-      throw new MmuNotifierError('WARN', `WARN  a callback of ${range.event} threw ${error.message}`, { cause: error })
-    }
+    const answer = await answerOf(range, () => notifier.ops.invalidate(notifier, range, range.seq))
+    this.kernel.trace('mmu_notifier:invalidated', notifier, range, answer !== false, typeof answer === 'function')
+    return answer
   }
 
   /** The second pass: all devices work at once on what the first one has started. Also when somebody refused, or threw. */
   protected async finish(finishes: readonly InvalidateFinish[], range: Range): Promise<void> {
-    for (const finish of finishes) {
-      await finish()
+    await inTurn(finishes, async (finish) => {
+      await answerOf(range, finish)
       this.kernel.trace('mmu_notifier:finish', range)
-    }
+    })
   }
 
   /** Nobody will end a range that was not started. Linux leaves this out: see claim MAIN-1. */
@@ -180,18 +192,21 @@ export class Invalidations {
   }
 
   protected async releaseAll(released: readonly Notifier[]): Promise<void> {
-    for (const notifier of released) {
+    await inTurn(released, async (notifier) => {
       if (notifier.ops.releaseInWorker) await this.worker.queue(() => this.releaseOne(notifier))
       else await this.releaseOne(notifier)
-    }
+    })
   }
 
   protected async releaseOne(notifier: Notifier): Promise<void> {
     this.kernel.trace('mmu_notifier:release', notifier)
-    await notifier.ops.release?.(notifier)
-    if (!notifier.memory.freed) notifier.memory.free()
-    this.outstanding--
-    await this.released(notifier)
+    try {
+      await notifier.ops.release?.(notifier)
+    } finally {
+      if (!notifier.memory.freed) notifier.memory.free()
+      this.outstanding--
+      await this.released(notifier)
+    }
   }
 
   /** `synchronize` may go on, and after that the address space may go. */

@@ -148,7 +148,10 @@ export class Invariants {
   }
 
   #rangeEnd(range: InvalidateRange): void {
-    if (this.#uncounted.delete(range)) return
+    if (this.#uncounted.delete(range)) {
+      if (range.event === 'release') this.#released = true
+      return
+    }
     const open = this.#open.get(range)
     this.#open.delete(range)
     if (open?.froze) this.#ask('I3', open.version === this.#operations.treeVersion.value, `the tree has changed during the invalidation of ${name(range)}`)

@@ -1,4 +1,5 @@
 import { MmuNotifierError, type Kernel, type Refcount, type RwSemaphore } from '@mmu-notifier/kernel'
+import { inTurn } from './in-turn.ts'
 import { Operations } from './operations.ts'
 import { assertNotInCallback } from './rules.ts'
 import { NotifierSubscriptions } from './subscriptions.ts'
@@ -52,10 +53,12 @@ export class NotifiedMm {
     this.kernel.mightSleep('mmput')
     assertNotInCallback(this.kernel, 'mmput', 'mmput')
     if (!(await this.users.put())) return
-    await this.notifiers.release()
-    this.kernel.trace('mmu_notifier:teardown', this.notifiers)
-    await this.#teardown?.()
-    await this.mmdrop()
+    const teardown = async (): Promise<void> => {
+      this.kernel.trace('mmu_notifier:teardown', this.notifiers)
+      await this.#teardown?.()
+    }
+    // An end cannot be taken back: what a callback throws comes after it.
+    await inTurn([() => this.notifiers.release(), teardown, () => this.mmdrop()], (step) => step())
   }
 
   /** Keeps this object, not its mappings. Linux: `mmgrab()`. */

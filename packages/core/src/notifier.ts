@@ -40,7 +40,7 @@ export interface IntervalNotifier<Data = unknown> extends Interval {
    */
   setSeq(seq: number): Promise<void>
 
-  /** Takes a reference: under the tree lock, or while holding another one. Never blocks. */
+  /** Takes a reference: under the tree lock, or while holding another one. ENOENT when `remove()` has come first, which lets nobody keep it. Never blocks. */
   get(): Promise<void>
   /**
    * Gives a reference back; legal anywhere, callbacks included, never blocks. The last one removes the interval, at once or when the tree

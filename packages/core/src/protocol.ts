@@ -23,6 +23,7 @@ import { hex, type AddressRange, type Interval } from './interval.ts'
  * The sequence numbers (S = `seq` of the address space, s = that of a notifier; s is always odd, so an even S never equals one):
  *
  *   a range starts and hits an interval, or the tree is locked      S |= 1
+ *   who keeps a range open that hit none looks at the tree          S |= 1, as if he had locked it
  *   invalidate callback: setSeq, under the user lock                s = S, unless dying
  *   an insert or an update while S is odd                           s = S: what runs now may concern it, and will not call it
  *   an insert while S is even                                       s = S - 1, or as above if anything runs, which makes S odd
@@ -135,6 +136,7 @@ export class Protocol<E extends Entry = Entry> {
 
   /** Also of one whose last reference has just been put, while it is dying: who has found it before still has the tree locked, so it is not released yet. */
   get(entry: E): void {
+    if (entry.removal === 'sync') throw new MmuNotifierError('ENOENT', `get of ${describe(entry)}: remove() is taking it away, and waits for nobody's reference`)
     if (entry.references === 0 && entry.phase !== 'dying') throw new MmuNotifierError('REFCOUNT', `REFCOUNT  get of ${describe(entry)} without a reference: the last one has gone`)
     entry.references++
   }
@@ -178,6 +180,7 @@ export class Protocol<E extends Entry = Entry> {
 
   /** All or nothing: whatever cannot be done is found before anything is queued. @returns what is to be released now */
   batch({ remove = [], update = [], insert = [] }: Batch<E>): E[] {
+    this.walks()
     const concerned = [...remove, ...update.map(({ entry }) => entry)]
     if (new Set(concerned).size !== concerned.length) throw new TypeError('a batch removes or updates a notifier twice')
     for (const entry of concerned) this.assertNotDying(entry)
@@ -197,12 +200,13 @@ export class Protocol<E extends Entry = Entry> {
    * called had been applied: what is dying is skipped, what is pending is seen, what is updated is where it will be.
    */
   find(ops: unknown, start: number, last: number, after?: E): E | undefined {
+    this.walks()
     let best: E | undefined
     for (let handle = this.tree.findFirst(start, last); handle >= 0; handle = this.tree.findNext(handle, start, last)) {
+      if (best && this.tree.startOf(handle) > best.place.value.start) break
       const entry = this.entries[handle]
       if (entry?.ops !== ops || entry?.phase !== 'live' || entry.updated.value || (after && !precedes(after, entry))) continue
-      best = entry
-      break
+      if (!best || precedes(entry, best)) best = entry
     }
     for (const entry of this.deferred) {
       if (entry.phase === 'dying' || entry.ops !== ops) continue
@@ -212,6 +216,11 @@ export class Protocol<E extends Entry = Entry> {
     }
     if (best?.phase === 'pending') best.seen = true
     return best
+  }
+
+  /** Somebody who keeps a period open looks at the tree, or changes it: his range may have hit nothing, and so have left it to others. */
+  protected walks(): void {
+    if (this.active > 0) this.freeze()
   }
 
   /** Written only when it changes: who walks a frozen tree reads it without the spinlock. */

@@ -94,7 +94,7 @@ export class NotifierSubscriptions {
   }
 
   /**
-   * Starts the removal of every notifier with these ops. Never blocks; {@link synchronize} waits for the releases. Under the tree lock if the device maps anything, which is unmapped before that ends: see
+   * Starts the removal of every notifier with these ops. Never blocks, legal in callbacks; {@link synchronize} waits for the releases. Under the tree lock if the device maps anything, which is unmapped before that ends: see
    * {@link IntervalNotifier.removeDeferred}.
    */
   async removeAll(ops: IntervalNotifierOps<never>): Promise<void> {

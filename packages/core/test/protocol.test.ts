@@ -173,6 +173,16 @@ test('who has found an interval takes a reference although its last one is put m
   expect(p.put(x)).toEqual([x])
 })
 
+test('no reference to what remove() is waiting for, which counts none', () => {
+  const p = new Protocol()
+  const x = live(p, 0, 4095)
+  p.lockTree()
+  const found = p.find(ops, 0, 0)
+  p.remove(x)
+  expect(found).toBe(x)
+  expect(() => { p.get(x) }).toThrow('get of the notifier [0x0, 0xfff]: remove() is taking it away')
+})
+
 test('a walk that stands on what has left the tree is CORRUPT', () => {
   const p = new Protocol()
   const x = live(p, 0, 4095)
@@ -217,6 +227,17 @@ describe('find and batch', () => {
     p.lockTree()
     const b = live(p, 0, 8191)
     expect([p.find(ops, 0, 0), p.find(ops, 0, 0, a), p.find(ops, 0, 0, b)]).toEqual([a, b, undefined])
+  })
+
+  test('also when it came to lie there later', () => {
+    const p = new Protocol()
+    const [a, b, c] = [live(p, 0, 4095), live(p, 4096, 8191), live(p, 4096, 12287)]
+    const order = (): unknown[] => [p.find(ops, 0, 8191), p.find(ops, 0, 8191, a), p.find(ops, 0, 8191, b), p.find(ops, 0, 8191, c)]
+    p.lockTree()
+    p.batch({ update: [{ entry: a, interval: { start: 4096, last: 8191 } }] })
+    expect(order()).toEqual([a, b, c, undefined])
+    p.end()
+    expect(order()).toEqual([a, b, c, undefined])
   })
 
   test('a hole: nothing of the batch shows before the end, all of it after', () => {

@@ -22,12 +22,12 @@ export class LockMap {
 
   /**
    * The current task holds it from here to {@link release}. Readers may nest.
-   * @param options.tryLock what it stands for never waits, so it is ordered after nothing
+   * @param options.tryLock what it stands for never waits, so it is ordered after nothing, and may nest in whatever is held
    */
   acquire(mode: 'read' | 'write', options?: { readonly tryLock?: boolean }): void {
     const task = this.#scheduler.current
     const hold = mode === 'read' ? this.#reader : this.#writer
-    this.#lockdep.check(task, hold, { recursive: mode === 'read', tryLock: options?.tryLock ?? false })
+    if (options?.tryLock !== true) this.#lockdep.check(task, hold, { recursive: mode === 'read' })
     task.held.push(hold)
   }
 

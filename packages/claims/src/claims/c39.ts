@@ -138,7 +138,7 @@ function refusing(operations?: StageOptions<Stopping>['operations']): Scenario<S
 
 /** Whoever has agreed is forgotten when somebody refuses. */
 class NoFinishOnRefusal extends Operations {
-  protected override async walk(first: Notifier | undefined, range: Range, finishes: InvalidateFinish[]): Promise<boolean> {
+  protected override async walk(first: Notifier, range: Range, finishes: InvalidateFinish[]): Promise<boolean> {
     const accepted = await super.walk(first, range, finishes)
     if (!accepted) finishes.length = 0
     return accepted
