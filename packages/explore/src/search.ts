@@ -121,7 +121,7 @@ export class Search {
     let surveying = false
     const next = (): Director | undefined => {
       if (engine.relaxes) return undefined
-      surveying = strategy.begins && survey.next(session.longest)
+      surveying = strategy.begins && survey.next(session.longest, session.executions, () => engine.choices)
       return surveying ? survey : strategy.next() ? strategy : undefined
     }
     await session.runAll(times(runs, next), (outcome) => { if (!surveying) strategy.finished(outcome) }, engine)
