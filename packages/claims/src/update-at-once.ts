@@ -25,6 +25,10 @@ export class GrowingAnyTime extends Growing {
 
 /** An update while the sequence is even is made at once, and nothing else: v6. */
 export class UpdateAtOnce extends Protocol<Notifier> {
+  protected override walks(): void {
+    // nobody has to have locked the tree
+  }
+
   protected override update(entry: Notifier, interval: Interval, released: Notifier[]): void {
     if (this.frozen) {
       super.update(entry, interval, released)
