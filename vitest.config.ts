@@ -10,7 +10,7 @@ const rooms = ['packages', 'apps'].flatMap((group) =>
 )
 
 /** The tests of explore that are about what it finds, and not about how it is built. */
-const COMPILED = ['bugs', 'core', 'explore', 'fuzz', 'litmus', 'probes', 'reference', 'shard', 'soundness']
+const COMPILED = ['bugs', 'chains', 'core', 'explore', 'fuzz', 'litmus', 'probes', 'reference', 'shard', 'soundness']
 
 export default defineConfig({
   ssr: { resolve: { conditions: ['@mmu-notifier/source', ...defaultServerConditions] } },

@@ -44,7 +44,7 @@ ${claims.map(({ id, title }) => `- [${id}](#${anchor(`${id}: ${title}`)}): ${tit
 function interleaving(example: Counterexample): string {
   // Lines of our own files would make the text depend on them.
   const { message, steps } = example
-  const text = formatCounterexample({ ...example, site: undefined, steps: steps.map((step) => ({ ...step, site: undefined })) }, '')
+  const text = formatCounterexample({ ...example, site: undefined, otherSite: undefined, steps: steps.map((step) => ({ ...step, site: undefined })) }, '')
   const table = text.slice(text.indexOf('\n\n') + 2)
   return `\`\`\`text\n${message}\n\n${table.trimEnd()}\n\`\`\``
 }

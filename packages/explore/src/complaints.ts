@@ -10,9 +10,9 @@ export function nameOf(operation: Operation, target: Target): string {
   return `${operation.kind} ${objectOf(operation, target)}`
 }
 
-/** An operation starts where none may. */
-export function missingAwait(task: ExploredTask | undefined, what: string, witness: Witness | undefined): Failure {
-  return { code: 'MISSING_AWAIT', message: `MISSING_AWAIT  ${what}`, task: task?.name, error: undefined, site: witness?.here?.() }
+/** An operation starts where none may. @param site where, or what it does not await */
+export function missingAwait(task: ExploredTask | undefined, what: string, site: string | undefined): Failure {
+  return { code: 'MISSING_AWAIT', message: `MISSING_AWAIT  ${what}`, task: task?.name, error: undefined, site }
 }
 
 /** The body of `task` has ended, and not all that it began. @returns undefined when it has */
@@ -31,16 +31,24 @@ export function foreign(task: ExploredTask | undefined, began: boolean, witness:
   return { code: 'FOREIGN', message, task: task?.name, error: undefined, site: witness?.awaited?.(generator) }
 }
 
+/** What a task starts is an operation of another kernel. */
+export function escape({ name }: ExploredTask, what: string, witness: Witness | undefined): Failure {
+  const message = `FOREIGN  task ${name} starts ${what} of a kernel that runs freely: a checker decides over the one that it gives to setup only`
+  return { code: 'FOREIGN', message, task: name, error: undefined, site: witness?.here?.() }
+}
+
 /** @param taskNames by number */
-export function race(task: ExploredTask, what: string, { name, code, other, write, plain }: Clash, taskNames: readonly string[]): Failure {
+export function race(task: ExploredTask, what: string, clash: Clash, taskNames: readonly string[], witness: Witness | undefined): Failure {
+  const { id, name, code, other, write, plain } = clash
   const them = taskNames[other - 1] ?? '?'
+  const sites = { site: what.includes('plain') ? witness?.here?.() : undefined, otherSite: plain ? witness?.accessed?.(other, id, write) : undefined }
   if (code === 'UAF') {
     const [owner, user] = write ? [them, task.name] : [task.name, them]
-    return { code, message: `UAF  ${owner} frees ${name}, and nothing orders that against its use by ${user}`, task: task.name, error: undefined }
+    return { code, message: `UAF  ${owner} frees ${name}, and nothing orders that against its use by ${user}`, task: task.name, error: undefined, ...sites }
   }
   const theirs = `${plain ? 'plain' : 'marked'} ${write ? 'write' : 'read'}`
   const message = `${code}  ${what} of ${name} by ${task.name} and a ${theirs} by ${them} are ordered by nothing`
-  return { code, message, task: task.name, error: undefined }
+  return { code, message, task: task.name, error: undefined, ...sites }
 }
 
 export function nondeterminism(task: ExploredTask | undefined, what: string): Failure {
@@ -49,7 +57,7 @@ export function nondeterminism(task: ExploredTask | undefined, what: string): Fa
 }
 
 export function livelock(task: ExploredTask | undefined, maxSteps: number): Failure {
-  const message = `LIVELOCK  no end after ${maxSteps} steps: tasks make each other try again for ever, or maxSteps is too low`
+  const message = `LIVELOCK  no end after ${maxSteps} steps: tasks make each other, or one itself, try again for ever (a loop that waits ends its turns with cpuRelax), or maxSteps is too low`
   return { code: 'LIVELOCK', message, task: task?.name, error: undefined }
 }
 

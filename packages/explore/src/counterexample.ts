@@ -29,6 +29,8 @@ export interface Counterexample {
   readonly task: string | undefined
   /** `file:line` of what is wrong, where that is one place and known. */
   readonly site?: string | undefined
+  /** Of a race: where the other, plain, access was. */
+  readonly otherSite?: string | undefined
   /** Paste it into `replay`. */
   readonly token: string
   readonly deviations: readonly Deviation[]
@@ -90,7 +92,8 @@ const LAST = 10
 
 /** One column for each task, time going down; `>` marks a switch that the failure needs. */
 export function formatCounterexample(example: Counterexample, found: string): string {
-  const { steps, message, site, token, deviations } = example
+  const { steps, message, site, otherSite, token, deviations } = example
+  const places = [site, otherSite].filter((place) => place !== undefined)
   const names = [...new Set(steps.map(({ task }) => task))]
   const cut = steps.length > MOST
   const shown = (cut ? [...steps.slice(0, FIRST), ...steps.slice(-LAST)] : steps).map((step) => ({ ...step, text: `${step.note ?? `${step.kind} ${step.object}`}${holding(step)}` }))
@@ -100,7 +103,7 @@ export function formatCounterexample(example: Counterexample, found: string): st
   const rows = shown.map(({ task, text, switched, site }) => line(switched ? ' >' : '  ', names.map((name) => (name === task ? text : '')), site))
   if (cut) rows.splice(FIRST, 0, `   … ${steps.length - FIRST - LAST} more steps …`)
   const switches = `${deviations.length} ${deviations.length === 1 ? 'switch' : 'switches'}`
-  return [message, ...(site === undefined ? [] : [`at ${site}`]), `found by ${found}, minimised to ${switches}`, `replay: ${token}`, '', line('  ', names), ...rows].join('\n')
+  return [message, ...(places.length === 0 ? [] : [`at ${places.join(' and ')}`]), `found by ${found}, minimised to ${switches}`, `replay: ${token}`, '', line('  ', names), ...rows].join('\n')
 }
 
 function holding({ kind, holds }: Step): string {

@@ -1,3 +1,4 @@
+import { MmuNotifierError } from '@mmu-notifier/kernel'
 import type { Outcome } from './director.ts'
 import type { Engine, RunOptions } from './engine.ts'
 import type { Failure } from './failure.ts'
@@ -13,22 +14,32 @@ export type MakeEngine = () => Engine
 
 type Schedule = readonly Deviation[]
 
-/** Runs schedules one after the other on one engine. @returns what the last one came to */
-async function follow(engine: Engine, schedules: readonly Schedule[], options?: RunOptions): Promise<{ readonly outcome: Outcome; readonly followed: Schedule }> {
+interface Followed {
+  /** What the last one came to. */
+  readonly outcome: Outcome
+  /** What could be done of each, and what could not. */
+  readonly followed: readonly Schedule[]
+  readonly missed: Schedule
+}
+
+/** Runs schedules one after the other on one engine. */
+async function follow(engine: Engine, schedules: readonly Schedule[], options?: RunOptions): Promise<Followed> {
   let outcome: Outcome = { end: 'passed', blocked: [] }
-  let followed: Schedule = []
+  const followed: Schedule[] = []
+  const missed: Deviation[] = []
   for (const schedule of schedules) {
     const director = new Replay(engine.taskNames, schedule)
-    outcome = await engine.run(director, options)
-    followed = director.followed
+    outcome = await engine.run(director, { ...options, patient: true })
+    followed.push(director.followed)
+    missed.push(...director.missed)
   }
-  return { outcome, followed }
+  return { outcome, followed, missed }
 }
 
 /** Four hex digits that change when the scenario's tasks, or what they do by default, change. */
 export async function fingerprint(make: MakeEngine): Promise<string> {
   const engine = make()
-  await engine.run(new Replay(engine.taskNames, []), { record: true })
+  await engine.run(new Replay(engine.taskNames, []), { record: true, patient: true })
   let hash = 0x811c9dc5
   const text = [...engine.taskNames, ...engine.trace.events.map(({ task, kind, name }) => `${task} ${kind} ${name}`)].join('\n')
   for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193)
@@ -45,7 +56,7 @@ export async function diagnose(make: MakeEngine, failure: Failure, choices: read
   const retrace = async (steps: readonly Step[]): Promise<{ deviations: Schedule; outcome: Outcome }> => {
     const engine = make()
     const director = new Retrace(engine.taskNames, steps)
-    const outcome = await engine.run(director)
+    const outcome = await engine.run(director, { patient: true })
     return { deviations: director.deviations, outcome }
   }
   const fails = async (schedules: readonly Schedule[]): Promise<boolean> => {
@@ -95,14 +106,23 @@ async function shorten(deviations: Schedule, choices: readonly Step[], fails: (s
   return deviations
 }
 
-/** Runs schedules and describes how the last one fails. @returns undefined when it does not */
+/**
+ * Runs schedules and describes how the last one fails.
+ * @returns undefined when it does not
+ * @throws EINVAL when it does not because they ask for what cannot be done
+ */
 export async function replayed(make: MakeEngine, schedules: readonly Schedule[]): Promise<Counterexample | undefined> {
   const engine = make()
   const witness = new SiteWitness()
-  const { outcome, followed } = await witness.watch(() => follow(engine, schedules, { record: true, witness }))
+  const { outcome, followed, missed } = await witness.watch(() => follow(engine, schedules, { record: true, witness }))
   const { failure } = outcome
-  if (!failure) return undefined
-  const token = formatToken({ fingerprint: await fingerprint(make), schedules: [...schedules.slice(0, -1), followed] })
-  const steps = stepsOf({ trace: engine.trace, taskNames: engine.taskNames, failure, deviations: followed, sites: witness.sites, notes: witness.notes })
-  return { ...failure, token, deviations: followed, steps }
+  if (!failure) {
+    const [first] = missed
+    if (first) throw new MmuNotifierError('EINVAL', `EINVAL  no switch to ${first.task} at step ${first.step}, which the token asks for: it is of another scenario, or of this one before it was changed`)
+    return undefined
+  }
+  const deviations = followed.at(-1) ?? []
+  const token = formatToken({ fingerprint: await fingerprint(make), schedules: followed, maxSteps: failure.code === 'LIVELOCK' ? engine.maxSteps : undefined })
+  const steps = stepsOf({ trace: engine.trace, taskNames: engine.taskNames, failure, deviations, sites: witness.sites, notes: witness.notes })
+  return { ...failure, token, deviations, steps }
 }

@@ -36,6 +36,8 @@ export interface RunOptions {
   /** Keep the events, whether or not the director needs them. */
   readonly record?: boolean
   readonly witness?: Witness | undefined
+  /** See `ExecutionParts.patient`. */
+  readonly patient?: boolean
 }
 
 const NO_OPTIONS: RunOptions = {}
@@ -84,6 +86,11 @@ export class Engine<State = unknown> implements Memory {
   /** The names of the tasks, by number. */
   get taskNames(): readonly string[] {
     return this.#taskIds.names
+  }
+
+  /** Steps of one execution before it is called a livelock. */
+  get maxSteps(): number {
+    return this.#options.maxSteps
   }
 
   /** What the last execution chose, by step. */
@@ -197,7 +204,7 @@ export class Engine<State = unknown> implements Memory {
     return needs !== undefined
   }
 
-  #parts(director: Director, { record = false, witness }: RunOptions, choices: readonly Choice[]): ExecutionParts {
+  #parts(director: Director, { record = false, witness, patient = false }: RunOptions, choices: readonly Choice[]): ExecutionParts {
     const { lockdep, maxSteps } = this.#options
     let recorder: Recorder | undefined
     if (record || this.#records || director.needsTrace) {
@@ -206,7 +213,7 @@ export class Engine<State = unknown> implements Memory {
     }
     const races = recorder || this.#checksRaces ? this.#races : undefined
     races?.reset()
-    return { director, turn: this.#turn, made: this.#made, choices, recorder, races, taskIds: this.#taskIds, lockOrder: lockdep && this.lockOrder, maxSteps, witness }
+    return { director, turn: this.#turn, made: this.#made, choices, recorder, races, taskIds: this.#taskIds, lockOrder: lockdep && this.lockOrder, maxSteps, witness, patient }
   }
 }
 

@@ -23,6 +23,8 @@ export interface ExecutionParts {
   readonly maxSteps: number
   /** Watches every start of an operation; throws what is wrong with it. */
   readonly witness: Witness | undefined
+  /** What a task starts is performed only when whatever it does without awaiting that is done: so a forgotten `await` is seen. Costs time, on promises. */
+  readonly patient: boolean
 }
 
 /** Looks on where an operation starts. */
@@ -37,6 +39,10 @@ export interface Witness {
   started?(task: ExploredTask): string | undefined
   /** and where the running task awaits what is no operation. @param generator the compiled function that does, if it is one */
   awaited?(generator: object | undefined): string | undefined
+  /** The code that runs now accesses an object plainly, in the name of the task. */
+  accesses?(task: number, object: number, write: boolean): void
+  /** Where it did so last. */
+  accessed?(task: number, object: number, write: boolean): string | undefined
   /** What the operation means that `task` has started last. */
   note?(task: Task, text: string): void
 }

@@ -1,5 +1,5 @@
 import { AGAIN, type Operation, type Scheduler, type Target } from '@mmu-notifier/kernel'
-import { foreign, livelock, missingAwait, nameOf, nondeterminism, race } from './complaints.ts'
+import { escape, foreign, livelock, missingAwait, nameOf, nondeterminism, race } from './complaints.ts'
 import { choiceOf, taskOf, wayOf, type Choice, type Director } from './director.ts'
 import type { Event } from './event.ts'
 import type { ExecutionParts } from './execution-parts.ts'
@@ -100,14 +100,16 @@ export abstract class Execution extends Population implements Scheduler {
   touched(target: Target, access: 'read' | 'write'): void {
     const task = this.running
     if (task === undefined || this.phase !== TASKS) return
-    const { recorder, races, taskIds } = this.parts
+    const { recorder, races, taskIds, witness } = this.parts
     if (this.#performing) {
       recorder?.touched(target, access)
       races?.touch(target, access)
     } else if (!races) this.#lacks('races')
     else {
-      const clash = races.plain(task.id, target, access === 'write')
-      if (clash) this.fail(race(task, `a plain ${access}`, clash, taskIds.names))
+      const write = access === 'write'
+      witness?.accesses?.(task.id, target.id, write)
+      const clash = races.plain(task.id, target, write)
+      if (clash) this.fail(race(task, `a plain ${access}`, clash, taskIds.names, witness))
     }
   }
 
@@ -118,6 +120,11 @@ export abstract class Execution extends Population implements Scheduler {
   /** A task asked `what`, and not the scheduler. */
   strayed(what: string): void {
     if (this.running) this.fail({ ...nondeterminism(this.running, `calls ${what}`), site: this.parts.witness?.here?.() })
+  }
+
+  /** A task starts `what` of a kernel that runs freely. */
+  escaped(what: string): void {
+    if (this.running && this.phase === TASKS) this.fail(escape(this.running, what, this.parts.witness))
   }
 
   /** @param generator the compiled function that awaits it */
@@ -140,12 +147,13 @@ export abstract class Execution extends Population implements Scheduler {
     if (this.phase !== TASKS) return this.#alone(operation, target, a, b)
     const { witness } = this.parts
     const waiting = task?.waitsFor
+    const pending = waiting && witness?.started?.(task)
     let wrong: string | undefined
     if (!task) wrong = `${nameOf(operation, target)} is started outside of every task: a promise was not awaited`
     else wrong = witness?.starts(task, operation, target)
     if (wrong === undefined && task && waiting) wrong = `task ${task.name} starts ${nameOf(operation, target)} while its ${waiting.kind} ${waiting.object} is pending: an await is missing`
     if (wrong === undefined) return PLAINLY
-    this.fail(missingAwait(task, wrong, witness))
+    this.fail(missingAwait(task, wrong, witness?.here?.() ?? pending))
     return NEVER
   }
 
@@ -228,7 +236,7 @@ export abstract class Execution extends Population implements Scheduler {
 
   /** Fails when what was performed is wrong by itself, or for the race that it is part of. */
   #judge(task: ExploredTask, operation: Operation, target: Target, way: number, ways: number, clash: Clash | undefined): void {
-    const failure = this.#recorder?.end(task, operation, target, way, ways) ?? (clash && race(task, 'a marked access', clash, this.parts.taskIds.names))
+    const failure = this.#recorder?.end(task, operation, target, way, ways) ?? (clash && race(task, 'a marked access', clash, this.parts.taskIds.names, this.parts.witness))
     task.couldRun = undefined
     task.enabledBy = undefined
     if (failure) this.fail(failure)

@@ -33,6 +33,8 @@ export interface ExploreOptions extends RunOptions {
   readonly strategy?: Strategy
   /** How many executions at most. Default 20,000. */
   readonly budget?: number
+  /** Milliseconds after which no further execution is begun. Default: none. */
+  readonly timeLimit?: number
   /** For `random` and `pct`: the same seed makes the same exploration. Default 1. */
   readonly seed?: number
   /** For `bounded`. Default 2. */
@@ -49,10 +51,11 @@ export interface ExploreOptions extends RunOptions {
 
 /** Runs `scenario` in many orders. RangeError for options that are none. */
 export async function explore<State>(scenario: Scenario<State>, options: ExploreOptions = {}): Promise<Exploration> {
-  const { strategy = 'portfolio', budget = 20_000, seed = 1, preemptions = 2, depth = 3, shard = WHOLE, progress } = options
+  const { strategy = 'portfolio', budget = 20_000, seed = 1, preemptions = 2, depth = 3, shard = WHOLE, timeLimit = Infinity, progress } = options
   atLeast('budget', budget, 1)
   atLeast('preemptions', preemptions, 0)
   atLeast('depth', depth, 1)
+  if (!(timeLimit > 0)) throw new RangeError(`timeLimit: expected milliseconds, got ${timeLimit}`)
   checkShard(shard)
   if (!STRATEGIES.includes(strategy)) throw new RangeError(`strategy: expected one of ${STRATEGIES.join(', ')}, got ${strategy}`)
   if (!Number.isSafeInteger(seed)) throw new RangeError(`seed: expected an integer, got ${seed}`)
@@ -61,7 +64,7 @@ export async function explore<State>(scenario: Scenario<State>, options: Explore
   const engine = new Engine(scenario as Scenario, engineOptions, known)
   // Searches go on where they were when others have run in between, so DPOR has an engine of its own.
   const [dpor, twin] = [new Engine(scenario as Scenario, engineOptions, known), new Engine(scenario as Scenario, engineOptions)]
-  const session = new Session(engine, twin, Math.max(1, partOf(budget, shard)), progress)
+  const session = new Session(engine, twin, Math.max(1, partOf(budget, shard)), timeLimit, progress)
   const search = new Search(session, dpor, { seed, preemptions, depth, shard })
   const release = guard()
   try {
@@ -72,10 +75,10 @@ export async function explore<State>(scenario: Scenario<State>, options: Explore
   }
 }
 
-/** Repeats the execution that a token stands for. EINVAL for a text that is no token, or one of another scenario. */
+/** Repeats the execution that a token stands for. EINVAL for a text that is no token, or one of another scenario, as far as that can be told. */
 export async function replay<State>(scenario: Scenario<State>, token: string, options: RunOptions = {}): Promise<Counterexample | undefined> {
-  const { fingerprint: given, schedules } = parseToken(token)
-  const make = maker(scenario as Scenario, engineOptionsOf(scenario, options))
+  const { fingerprint: given, schedules, maxSteps } = parseToken(token)
+  const make = maker(scenario as Scenario, engineOptionsOf(scenario, { ...(maxSteps !== undefined && { maxSteps }), ...options }))
   const release = guard()
   try {
     const own = await fingerprint(make)

@@ -15,6 +15,8 @@ export interface Failure {
   readonly error: unknown
   /** `file:line` of what is wrong, where that is one place and known. */
   readonly site?: string | undefined
+  /** Of a race: where the other, plain, access was. */
+  readonly otherSite?: string | undefined
 }
 
 /** Thrown by {@link assume}. */

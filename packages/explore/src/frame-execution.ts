@@ -1,13 +1,21 @@
 import type { Outcome } from './director.ts'
 import { Execution } from './execution.ts'
 import type { ExploredTask } from './explored-task.ts'
-import { DONE, FAILED, Frame, NEXT, NOTHING, RUNNING, THROW } from './frame.ts'
+import { chained, DONE, FAILED, FINALLY, Frame, NEXT, NOTHING, RUNNING, THEN, THROW } from './frame.ts'
 import type { Frames, Machine, Slot } from './frames.ts'
 
 /** What a task awaits for its operation. */
 class Ticket {
-  then(): never {
-    throw new TypeError('an operation of an explored task is awaited in code that is not compiled, or chained with then')
+  then(onDone?: unknown, onFailed?: unknown): unknown {
+    return chained(this, THEN, onDone, onFailed)
+  }
+
+  catch(onFailed?: unknown): unknown {
+    return chained(this, THEN, undefined, onFailed)
+  }
+
+  finally(body?: unknown): unknown {
+    return chained(this, FINALLY, body)
   }
 }
 
@@ -194,7 +202,7 @@ export class FrameExecution extends Execution implements Machine {
             value = undefined
           } else if (value instanceof Frame) {
             if (value.state === RUNNING) {
-              value.parent = current
+              value.awaitedBy(current)
               return
             }
             value.close()
@@ -215,9 +223,13 @@ export class FrameExecution extends Execution implements Machine {
         this.#rootEnded(current)
         return
       }
-      const { parent } = current
+      const { parent, others } = current
       if (!parent) return
       current.close()
+      if (others) {
+        for (const waiter of [parent, ...others]) this.#drive(waiter, value, failed)
+        return
+      }
       current = parent
     }
   }

@@ -1,4 +1,5 @@
 import type { ExploredTask } from './explored-task.ts'
+import { machineRuns, run, type Frames } from './frames.ts'
 
 export const RUNNING = 0
 export const DONE = 1
@@ -9,8 +10,9 @@ export class Frame {
   readonly generator: Generator<unknown, unknown>
   /** The task in whose name it was called. */
   readonly task: ExploredTask
-  /** Who awaits it. */
+  /** Who awaits it, the first and the others. */
   parent: Frame | undefined = undefined
+  others: Frame[] | undefined = undefined
   state: typeof RUNNING | typeof DONE | typeof FAILED = RUNNING
   /** What came of it. */
   value: unknown = undefined
@@ -31,10 +33,55 @@ export class Frame {
     this.task.open--
   }
 
-  /** Whoever asks for it is not compiled, and would go on when no scheduler said so. */
-  then(): never {
-    throw new TypeError('what is not compiled awaits a compiled function of an explored task')
+  awaitedBy(frame: Frame): void {
+    if (this.parent === undefined) this.parent = frame
+    else (this.others ??= []).push(frame)
   }
+
+  then(onDone?: unknown, onFailed?: unknown): unknown {
+    return chained(this, THEN, onDone, onFailed)
+  }
+
+  catch(onFailed?: unknown): unknown {
+    return chained(this, THEN, undefined, onFailed)
+  }
+
+  finally(body?: unknown): unknown {
+    return chained(this, FINALLY, body)
+  }
+}
+
+/** What an operation or a call of a compiled function, `awaited`, is chained to, as a compiled function of its own. */
+export function chained(awaited: object, how: Frames, ...handlers: readonly unknown[]): unknown {
+  if (machineRuns()) return run(how, awaited, handlers)
+  // It would go on when no scheduler said so.
+  throw new TypeError('what is not compiled awaits a compiled function, or an operation, of an explored task')
+}
+
+/** A promise's `then` and `catch`. */
+export function* THEN(this: unknown, onDone?: unknown, onFailed?: unknown): Generator<unknown, unknown> {
+  let value: unknown
+  try {
+    value = yield this
+  } catch (error) {
+    if (typeof onFailed !== 'function') throw error
+    return (onFailed as (error: unknown) => unknown)(error)
+  }
+  return typeof onDone === 'function' ? (onDone as (value: unknown) => unknown)(value) : value
+}
+
+/** A promise's `finally`. */
+export function* FINALLY(this: unknown, body?: unknown): Generator<unknown, unknown> {
+  const last = (): unknown => (typeof body === 'function' ? (body as () => unknown)() : undefined)
+  let value: unknown
+  try {
+    value = yield this
+  } catch (error) {
+    yield last()
+    throw error
+  }
+  yield last()
+  return value
 }
 
 /** Of a call that failed before it began. */

@@ -41,6 +41,11 @@ export function setMachine(machine: Machine | undefined): Machine | undefined {
   return before
 }
 
+/** Compiled functions that are called now are a machine's, and run at once. */
+export function machineRuns(): boolean {
+  return shared.machine !== undefined
+}
+
 /** Calls a compiled async function. @returns the machine's answer, or a promise as the async function's */
 export function run(make: Frames, self: unknown, args: ArrayLike<unknown>): unknown {
   const { machine } = shared

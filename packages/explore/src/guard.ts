@@ -1,3 +1,5 @@
+import { freeRunning } from '@mmu-notifier/kernel'
+
 /** What decides something other than the scheduler, by its place among the globals. */
 const SOURCES: readonly (readonly [path: string, owner: () => object, name: string])[] = [
   ['Math.random', () => Math, 'random'],
@@ -11,6 +13,8 @@ type Call = (...args: unknown[]) => unknown
 export interface Watched {
   /** A task asked `what`, and not the scheduler. */
   strayed(what: string): void
+  /** A task starts an operation of a kernel that runs freely. */
+  escaped(what: string): void
 }
 
 let watched: Watched | undefined
@@ -23,7 +27,7 @@ export function watch(execution: Watched | undefined): Watched | undefined {
 }
 
 /**
- * While it is set, a call of `Math.random`, of the clock or of a timer is told to the execution that is watched, and then goes where it would have gone.
+ * While it is set, a call of `Math.random`, of the clock or of a timer, and an operation of a kernel that runs freely, is told to the execution that is watched, and then goes where it would have gone.
  * @returns the function that takes it away
  */
 export function guard(): () => void {
@@ -41,6 +45,12 @@ export function guard(): () => void {
       if (object[name] === trap) object[name] = original
     })
   }
+  const { told: before } = freeRunning
+  const told = (what: string): void => watched?.escaped(what)
+  freeRunning.told = told
+  undo.push(() => {
+    if (freeRunning.told === told) freeRunning.told = before
+  })
   const global = globalThis as { Date: DateConstructor }
   const original = global.Date
   const trap = new Proxy(original, {

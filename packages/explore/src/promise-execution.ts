@@ -3,6 +3,8 @@ import type { ExploredTask } from './explored-task.ts'
 import type { Outcome } from './director.ts'
 
 const DONE = Promise.resolve()
+/** Turns of the microtask queue: more than it takes a few functions to return to whoever awaits them. */
+const PATIENCE = 32
 
 /**
  * Runs `async` functions as they are, on native promises. A task that starts an operation hands control to the next one itself: one promise for each step.
@@ -41,7 +43,9 @@ export class PromiseExecution extends Execution {
   protected override suspend(): Promise<unknown> {
     const done = new Promise(this.#capture)
     // Not at once: what the task still does up to its await is done in its own name.
-    void DONE.then(this.#dispatch)
+    let awaits: Promise<void> = DONE
+    if (this.parts.patient) for (let turn = 0; turn < PATIENCE; turn++) awaits = awaits.then(nothing)
+    void awaits.then(this.#dispatch)
     return done
   }
 
@@ -79,4 +83,8 @@ export class PromiseExecution extends Execution {
       return
     }
   }
+}
+
+function nothing(): void {
+  // a turn
 }

@@ -3,6 +3,8 @@ import { Histories, spread } from './histories.ts'
 
 /** Two accesses of one object that nothing orders, at least one of them a write and at least one of them plain. */
 export interface Clash {
+  /** The object's number. */
+  readonly id: number
   readonly name: string
   /** RACE, unless the object has a name of its own for it. */
   readonly code: string
@@ -177,7 +179,7 @@ export class RaceCheck {
 
   #clash(id: number, other: number, write: boolean, plain: boolean): Clash {
     const target = this.#targets[id]
-    return { name: target?.name ?? '?', code: target?.raceCode ?? 'RACE', other, write, plain }
+    return { id, name: target?.name ?? '?', code: target?.raceCode ?? 'RACE', other, write, plain }
   }
 
   #unorderedBeside(id: number, how: number, task: number): Clash | undefined {

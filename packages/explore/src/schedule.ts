@@ -31,12 +31,19 @@ export class Replay implements Director {
   readonly #deviations: ReadonlyMap<number, Deviation>
   /** What came of it: the deviations that could be followed and were ones. */
   readonly followed: Deviation[] = []
+  /** The steps at which it was done what was asked for, if only by default. */
+  readonly #done = new Set<number>()
   #chosen = ''
   #deviates = false
 
   constructor(taskNames: readonly string[], deviations: readonly Deviation[]) {
     this.#taskNames = taskNames
     this.#deviations = new Map(deviations.map((deviation) => [deviation.step, deviation]))
+  }
+
+  /** What could not be done. */
+  get missed(): Deviation[] {
+    return [...this.#deviations.values()].filter(({ step }) => !this.#done.has(step))
   }
 
   choose(situation: Situation): number {
@@ -46,12 +53,14 @@ export class Replay implements Director {
     const chosen = asked === undefined ? usual : (enabledOf(situation).find((task) => this.#taskNames[task] === asked) ?? usual)
     this.#deviates = chosen !== usual
     this.#chosen = this.#taskNames[chosen] ?? '?'
+    if (this.#chosen === asked) this.#done.add(step)
     if (this.#deviates) this.followed.push({ step, task: this.#chosen })
     return chosen
   }
 
   way(step: number, ways: number): number {
     const asked = this.#deviations.get(step)
+    if ((asked?.way ?? 0) >= ways) this.#done.delete(step)
     const way = asked?.task === this.#chosen && asked.way !== undefined && asked.way < ways ? asked.way : 0
     if (way > 0) {
       if (this.#deviates) this.followed.pop()

@@ -1,4 +1,4 @@
-import { Breath } from './watchdog.ts'
+import { Breath, now } from './watchdog.ts'
 import type { Director, Outcome } from './director.ts'
 import type { Failure } from './failure.ts'
 import type { Engine } from './engine.ts'
@@ -28,12 +28,17 @@ export class Session {
   readonly taught: (readonly Step[])[] = []
   /** Steps of the longest execution. */
   longest = 1
+  readonly #deadline: number
   readonly #progress: ((executions: number, budget: number) => void) | undefined
   #edges = 0
   #guardedNext = 0
 
-  /** @param twin another engine for the same scenario, to run some executions a second time */
-  constructor(engine: Engine, twin: Engine, budget: number, progress?: (executions: number, budget: number) => void) {
+  /**
+   * @param twin another engine for the same scenario, to run some executions a second time
+   * @param timeLimit milliseconds
+   */
+  constructor(engine: Engine, twin: Engine, budget: number, timeLimit: number, progress?: (executions: number, budget: number) => void) {
+    this.#deadline = now() + timeLimit
     this.engine = engine
     this.#twin = twin
     this.#budget = budget
@@ -42,7 +47,7 @@ export class Session {
 
   /** True when no further execution is to be started. */
   get over(): boolean {
-    return this.failure !== undefined || this.executions >= this.#budget
+    return this.failure !== undefined || this.executions >= this.#budget || (this.#deadline < Infinity && now() >= this.#deadline)
   }
 
   /** Runs one execution after the other, until the session is over or `next` has no further director. */
@@ -73,7 +78,7 @@ export class Session {
     this.#guardedNext = this.executions + Math.max(GUARDED, Math.floor(this.executions / OFTEN))
     this.executions++
     const witness = engine.kind === 'generator' ? undefined : this.#witness
-    const outcome = this.#note(engine, await engine.run(director, { record: true, witness }))
+    const outcome = this.#note(engine, await engine.run(director, { record: true, witness, patient: true }))
     this.#witness.rest()
     if (outcome.end === 'passed') {
       this.failure = await this.#again(engine)
@@ -99,7 +104,7 @@ export class Session {
   /** Makes the same choices again. @returns a failure when something else comes of them */
   async #again(engine: Engine): Promise<Failure | undefined> {
     const twin = this.#twin
-    const outcome = await twin.run(new Retrace(twin.taskNames, chosen(engine)), { record: true })
+    const outcome = await twin.run(new Retrace(twin.taskNames, chosen(engine)), { record: true, patient: true })
     const text = ({ trace, taskNames }: Engine, step: number): string => {
       const event = trace.events[step]
       return event ? `${taskNames[event.task] ?? '?'}: ${event.kind} ${event.name}` : 'none'

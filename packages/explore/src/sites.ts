@@ -1,3 +1,5 @@
+import { moduleUrl } from '@mmu-notifier/kernel'
+
 /** The frames between a call and its operation are many: those of the kernel, and of the generators. */
 const DEPTH = 60
 
@@ -12,12 +14,27 @@ export function siteHere(): () => string | undefined {
   return () => siteIn(error.stack ?? '')
 }
 
-/** The first place in a stack that is not this package's or the kernel's, as `file:line`. */
+/** Where these modules are, and those of the kernel. In a bundle there is no telling. */
+const OWN = [(import.meta as { readonly url?: string }).url ?? '', moduleUrl].map((url) => decoded(url.replace(/^file:\/\//, '').replace(/[^/]*$/, ''))).filter((folder) => /\/(src|dist)\/$/.test(folder))
+/** Below these calls is whoever explores. */
+const OUTSIDE = /[.# ](?:runTasks|#frames|#promises) \(/
+
+/** The first place in a stack that is the explored program's: not this package's, nor the kernel's. As `file:line`. */
 export function siteIn(stack: string): string | undefined {
   for (const line of stack.split('\n').slice(1)) {
-    if (line.includes('node:') || /[\\/](kernel|explore)[\\/](src|dist)[\\/]/.test(line) || !/:\d+:\d+\)?$/.test(line)) continue
-    const [, file, number] = /([^\\/(\s]+):(\d+):\d+\)?$/.exec(line) ?? []
-    if (file !== undefined && number !== undefined) return `${file.split('?')[0] ?? file}:${number}`
+    if (OUTSIDE.test(line)) return undefined
+    const place = decoded(line).replaceAll('\\', '/')
+    if (place.includes('node:') || OWN.some((folder) => place.includes(folder))) continue
+    const [, file, number] = /([^/(]+):(\d+):\d+\)?$/.exec(place) ?? []
+    if (file !== undefined && number !== undefined) return `${file.replace(/^\s*at (async )?/, '').split('?')[0] ?? file}:${number}`
   }
   return undefined
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
 }

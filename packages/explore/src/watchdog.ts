@@ -4,7 +4,7 @@ interface Timers {
 
 /** Taken when the module is loaded: later ones may be a test's fake timers, or our own trap. */
 const { setTimeout } = globalThis as unknown as Timers
-const { now } = Date
+export const now: () => number = Date.now
 
 /**
  * Notices a task that awaits something else than an operation. An execution runs in microtasks alone, so when a timer fires in the middle of one, nothing in

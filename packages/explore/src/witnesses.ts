@@ -42,6 +42,8 @@ export class SiteWitness implements Witness {
   readonly sites: Map<string, () => string | undefined> = new Map<string, () => string | undefined>()
   /** What operations mean, by the same keys. */
   readonly notes: Map<string, string> = new Map<string, string>()
+  /** By task, object and whether it was a write: where the last plain access was. */
+  readonly #accesses = new Map<string, () => string | undefined>()
   /** By task: its operation that was started last. */
   readonly #started = new Map<number, string>()
   readonly #hooks = asyncHooks()
@@ -78,6 +80,14 @@ export class SiteWitness implements Witness {
     this.#started.set(task.id, key)
     this.sites.set(key, siteHere())
     return undefined
+  }
+
+  accesses(task: number, object: number, write: boolean): void {
+    this.#accesses.set(`${task} ${object} ${write}`, siteHere())
+  }
+
+  accessed(task: number, object: number, write: boolean): string | undefined {
+    return this.#accesses.get(`${task} ${object} ${write}`)?.()
   }
 
   note(task: Task, text: string): void {

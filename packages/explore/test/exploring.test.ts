@@ -1,9 +1,10 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import type { Cell } from '@mmu-notifier/kernel'
 import { afterAll, beforeAll, expect, test as plain } from 'vitest'
 import { it } from '../src/node/vitest.ts'
-import { exploring, type ExploringOptions, type Scenario } from '../src/index.ts'
+import { assume, exploring, type ExploringOptions, type Scenario } from '../src/index.ts'
 import * as bugs from './bugs.ts'
 import { lockinc } from './programs.ts'
 
@@ -12,9 +13,9 @@ it.explore('passes where what is to fail does', bugs.account(), { fails: 'THROWN
 it.explore('passes where sampling is what is asked for', lockinc(3), { strategy: 'random', budget: 10 })
 
 /** What the test would have thrown. */
-async function message(scenario: Scenario<never> | Scenario, options?: ExploringOptions): Promise<string> {
+async function message<State>(scenario: Scenario<State>, options?: ExploringOptions): Promise<string> {
   const bodies: (() => Promise<void>)[] = []
-  exploring((_name, _options, body) => bodies.push(body)).explore('x', scenario as Scenario, options)
+  exploring((_name, _options, body) => bodies.push(body)).explore('x', scenario, options)
   const error: unknown = await bodies[0]?.().then(() => undefined, (thrown: unknown) => thrown)
   return error instanceof Error ? error.message : ''
 }
@@ -28,6 +29,20 @@ plain('the message is the report', async () => {
 plain('a sample is no proof', async () => {
   expect(await message(lockinc(6), { budget: 100 })).toMatch(/^\nsampled: 100 executions[^]*raise the budget/)
   expect(await message(lockinc(6), { budget: 100, atLeast: 'sampled' })).toBe('')
+})
+
+plain('it ends before the timeout, and says how far it came', async () => {
+  const update = async (x: Cell<number>): Promise<void> => {
+    for (let i = 0; i < 6; i++) await x.update((held) => held)
+  }
+  const tasks = Object.fromEntries(Array.from({ length: 8 }, (_, i) => [`t${i}`, update]))
+  const began = Date.now()
+  expect(await message({ setup: (kernel) => kernel.cell('x', 0), tasks }, { budget: 1e9, timeout: 1000 })).toMatch(/^\nsampled: \d+ executions[^]*there are more: raise the timeout of 1000 ms, which was over, make/)
+  expect(Date.now() - began).toBeLessThan(20_000) // and not for ever
+})
+
+plain('what assume drops altogether is no proof either', async () => {
+  expect(await message({ setup: () => 0, tasks: { async a() { assume(false) } } })).toMatch(/^\nexhausted: 0 traces[^]*Nothing was checked: `assume` drops every execution$/)
 })
 
 const folder = mkdtempSync(join(import.meta.dirname, 'node-test-'))

@@ -25,6 +25,12 @@ test('a free that nothing orders against a use is a UAF in the first execution, 
   expect([verdict, executions, counterexample?.code, counterexample?.message]).toEqual(['failed', 1, 'UAF', 'UAF  owner frees the buffer, and nothing orders that against its use by user'])
 })
 
+test('a race is told with the places of both accesses', async () => {
+  const { report } = await explore(handover(false), { strategy: 'dpor' })
+  const places = /^at memory\.test\.ts:(\d+) and memory\.test\.ts:(\d+)$/m.exec(report)?.slice(1).toSorted()
+  expect(places, report).toEqual(['12', '17'])
+})
+
 test('one that waits for the user is none', async () => {
   expect((await explore(handover(true))).verdict).toBe('exhausted')
 })

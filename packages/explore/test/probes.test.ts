@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { setImmediate } from 'node:timers'
-import type { Kernel } from '@mmu-notifier/kernel'
+import { createKernel, type Kernel } from '@mmu-notifier/kernel'
 import { expect, test } from 'vitest'
 import { explore, type Exploration } from '../src/index.ts'
 
@@ -44,6 +44,25 @@ const rows: [name: string, suspect: (kernel: Kernel) => Promise<void>, code: str
     await y.write(3)
     await y.write(4)
   }, 'MISSING_AWAIT'],
+  ['the last operation is not awaited', async (kernel) => {
+    const lock = kernel.mutex('m')
+    await lock.lock()
+    void lock.unlock() // here
+  }, 'MISSING_AWAIT'],
+  ['the body of with is not awaited', async (kernel) => {
+    const y = kernel.cell('y', 0)
+    await kernel.mutex('m').with(async () => { void y.write(1) }) // here
+  }, 'MISSING_AWAIT'],
+  ['a helper of a helper does not await', async (kernel) => {
+    const y = kernel.cell('y', 0)
+    const helper = async (): Promise<void> => { void y.write(1) } // here
+    const caller = async (): Promise<void> => helper()
+    await caller()
+    await y.write(2) // here
+  }, 'MISSING_AWAIT'],
+  ['an operation of another kernel is awaited', async () => {
+    await createKernel().cell('y', 0).write(1) // here
+  }, 'FOREIGN'],
   ['a task sleeps under a spinlock', async (kernel) => {
     await kernel.spinLock('s').lock()
     await kernel.mutex('m').lock() // here

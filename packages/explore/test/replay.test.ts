@@ -1,4 +1,4 @@
-import type { Cell, Kernel, Srcu, WaitQueue } from '@mmu-notifier/kernel'
+import type { Cell, Kernel, Mutex, Srcu, WaitQueue } from '@mmu-notifier/kernel'
 import { expect, test } from 'vitest'
 import { Engine } from '../src/engine.ts'
 import { explore, replay, type Scenario } from '../src/index.ts'
@@ -100,4 +100,41 @@ test('a token says which sleeper was woken, and so does the report', async () =>
   expect(report).toMatch(/ > +wake queue \(one\): stops /)
   expect((await replay(scenario, counterexample?.token ?? ''))?.message).toBe(counterexample?.message)
   expect(await replay(scenario, counterexample?.token.replace('+1', '+0') ?? '')).toBeUndefined()
+})
+
+test('a token that cannot be followed is refused, and not called a pass', async () => {
+  const scenario: Scenario<Cell<number>> = {
+    setup: (kernel) => kernel.cell('x', 0),
+    tasks: { a: async (x) => { await x.write((await x.read()) + 1) }, '': async (x) => { await x.write((await x.read()) + 1) } },
+    check(x) { if (x.value !== 2) throw new Error('lost') },
+  }
+  const { counterexample } = await explore(scenario)
+  const { token, deviations } = counterexample ?? expect.unreachable()
+  expect([(await replay(scenario, token))?.code, deviations.length]).toEqual(['CHECK', 1])
+  const [v, mark] = token.split(':')
+  for (const asked of ['', '@1>a']) expect(await replay(scenario, `${v}:${mark}:${asked}`)).toBeUndefined()
+  for (const [asked, name] of [['@1>nobody', 'nobody'], ['@999>a', 'a'], ['@4>a', 'a']]) {
+    await expect(replay(scenario, `${v}:${mark}:${asked}`)).rejects.toThrow(`EINVAL  no switch to ${name} at step ${/\d+/.exec(asked ?? '')?.[0] ?? ''}, which the token asks for`)
+  }
+})
+
+test('a livelock is replayed with the steps that it took to be one', async () => {
+  const backOff = async (first: Mutex, second: Mutex, kernel: Kernel): Promise<void> => {
+    for (;;) {
+      await first.lock()
+      if (await second.tryLock()) break
+      await first.unlock()
+      await kernel.cpuRelax()
+    }
+    await second.unlock()
+    await first.unlock()
+  }
+  const scenario: Scenario<{ a: Mutex; b: Mutex }> = {
+    setup: (kernel) => ({ a: kernel.mutex('a'), b: kernel.mutex('b') }),
+    tasks: { p: ({ a, b }, kernel) => backOff(a, b, kernel), q: ({ a, b }, kernel) => backOff(b, a, kernel) },
+  }
+  const { counterexample } = await explore(scenario, { maxSteps: 50 })
+  const { code, token } = counterexample ?? expect.unreachable()
+  expect([code, token]).toEqual(['LIVELOCK', expect.stringMatching(/:50$/) as string])
+  expect((await replay(scenario, token))?.code).toBe('LIVELOCK')
 })

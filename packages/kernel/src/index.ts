@@ -1,4 +1,5 @@
 export { isErrno, isMmuNotifierError, MmuNotifierError } from './errors.ts'
+export { freeRunning, moduleUrl, type FreeRunning } from './free-running.ts'
 export type { Gfp } from './gfp.ts'
 export { createKernel, type Kernel, type KernelOptions } from './kernel.ts'
 export { LockdepError, type HeldLock } from './lockdep.ts'

@@ -1,4 +1,5 @@
 import { MmuNotifierError } from './errors.ts'
+import { freeRunning } from './free-running.ts'
 import { AGAIN, operation, type Operation, type Scheduler, type SchedulerParts, type Target } from './scheduler.ts'
 import { objectOf, TaskRecord } from './task.ts'
 
@@ -118,6 +119,7 @@ export class RunToBlock implements Scheduler, Target {
   }
 
   step<On extends Target, A, B, Result>(operation: Operation<On, A, B, Result>, target: On, a: A, b: B): Promise<Result> {
+    freeRunning.told?.(`${operation.kind} ${objectOf(operation, target)}`)
     const task = this.#running ?? this.#main
     if (this.#performing && this.#performingOn) {
       const inside = `${this.#performing.kind} ${objectOf(this.#performing, this.#performingOn)}`
