@@ -1,5 +1,6 @@
+import { isMmuNotifierError } from '@mmu-notifier/kernel'
 import {
-  MIGRATE_PFN_MIGRATE, MIGRATE_PFN_SHIFT, migrateDeviceRange, PAGE_SIZE, type DeviceMemoryKind, type DevicePageFault, type DevicePages,
+  errno, MIGRATE_PFN_MIGRATE, MIGRATE_PFN_SHIFT, migrateDeviceRange, PAGE_SIZE, type DeviceMemoryKind, type DevicePageFault, type DevicePages,
   type DevicePagesOps, type Mm, type PhysicalMemory,
 } from '@mmu-notifier/mm'
 import { Dmirror } from './dmirror.ts'
@@ -77,7 +78,7 @@ export class DmirrorDevice {
 
   /** A free page with one reference, the caller's; -1 when there is none. Linux: `dmirror_devmem_alloc_page()`. */
   allocate(user: Dmirror): number {
-    if (this.#takeFailure()) return -1
+    if (this.takeFailure()) return -1
     const frame = this.#free.pop() ?? (this.#lowest > this.pages.first ? --this.#lowest : -1)
     if (frame === -1) return -1
     this.pages.take(frame)
@@ -87,14 +88,28 @@ export class DmirrorDevice {
 
   /** A page in RAM with the bytes of a page of the device, and one reference; -1 when there is none. Under the page-table lock. */
   copyToSystem(frame: number): number {
-    if (this.#takeFailure()) return -1
     const { frames } = this.memory
-    const copy = frames.allocate()
-    frames.copy(frame, copy)
-    return copy
+    try {
+      const copy = frames.allocate()
+      frames.copy(frame, copy)
+      return copy
+    } catch (error) {
+      if (!isMmuNotifierError(error, 'ENOMEM')) throw error
+      return -1
+    }
   }
 
-  /** Moves everything in the device's memory back to RAM, in the order of the pages. Linux: `dmirror_device_evict_chunk()`. */
+  /** Whether the page that is to be had now is the one that cannot: see {@link failNextAllocation}. */
+  takeFailure(): boolean {
+    const fails = this.#fails
+    this.#fails = false
+    return fails
+  }
+
+  /**
+   * Moves everything in the device's memory back to RAM, in the order of the pages. What there is no RAM for stays, where Linux waits for as long as it takes. Linux:
+   * `dmirror_device_evict_chunk()`.
+   */
   async evict(): Promise<void> {
     const used: number[] = []
     for (let frame = this.#lowest; frame < this.pages.end; frame++) if (this.#users.has(frame)) used.push(frame)
@@ -102,7 +117,8 @@ export class DmirrorDevice {
     const migration = await migrateDeviceRange(this.memory, used)
     await this.memory.tableLock.section(() => {
       migration.src.forEach((pfn, i) => {
-        const copy = pfn & MIGRATE_PFN_MIGRATE ? this.copyToSystem(pfn >> MIGRATE_PFN_SHIFT) : -1
+        if (!(pfn & MIGRATE_PFN_MIGRATE) || this.takeFailure()) return
+        const copy = this.copyToSystem(pfn >> MIGRATE_PFN_SHIFT)
         if (copy !== -1) migration.dst[i] = copy << MIGRATE_PFN_SHIFT
       })
     })
@@ -110,19 +126,14 @@ export class DmirrorDevice {
     await migration.finalize()
   }
 
-  /** Linux: `dmirror_devmem_fault()`. */
+  /** ENOMEM for a page that stays because there is no RAM: the fault would be tried again for ever, where Linux has an OOM killer. Linux: `dmirror_devmem_fault()`. */
   async #migrateToRam({ mm, address, frame }: DevicePageFault): Promise<void> {
     const user = this.#users.get(frame)
     if (!user) return
     const migration = await mm.migrateVma({ start: address, end: address + PAGE_SIZE, owner: this, select: 'devicePrivate', faultFrame: frame })
-    await user.copyBack(migration)
+    const missing = await user.copyBack(migration)
     await migration.pages()
     await migration.finalize()
-  }
-
-  #takeFailure(): boolean {
-    const fails = this.#fails
-    this.#fails = false
-    return fails
+    if (missing > 0) throw errno('ENOMEM', `${this.name}: no memory to bring the page at 0x${address.toString(16)} back`)
   }
 }

@@ -76,16 +76,21 @@ export async function migrateToSystem(device: DmirrorDevice, mirror: Dmirror, st
   return moved
 }
 
-/** What comes back to RAM is copied. Linux: `dmirror_devmem_fault_alloc_and_copy()`. */
-export async function copyBack(device: DmirrorDevice, form: Form, { start, src, dst }: Migration): Promise<void> {
-  await device.memory.tableLock.section(() => {
+/** What comes back to RAM is copied. Linux: `dmirror_devmem_fault_alloc_and_copy()`. @returns pages that stay because there is no RAM for them */
+export function copyBack(device: DmirrorDevice, form: Form, { start, src, dst }: Migration): Promise<number> {
+  return device.memory.tableLock.section(() => {
+    let missing = 0
     for (let i = 0; i < src.length; i++) {
       const frame = src[i] >> MIGRATE_PFN_SHIFT
-      if (frame === 0 || !(src[i] & MIGRATE_PFN_MIGRATE)) continue
+      if (frame === 0 || !(src[i] & MIGRATE_PFN_MIGRATE) || device.takeFailure()) continue
       const copy = device.copyToSystem(frame)
-      if (copy === -1) continue
+      if (copy === -1) {
+        missing++
+        continue
+      }
       form.leaves(start + i * PAGE_SIZE)
       dst[i] = (copy << MIGRATE_PFN_SHIFT) | (src[i] & MIGRATE_PFN_WRITE)
     }
+    return missing
   })
 }

@@ -170,16 +170,16 @@ export class Dmirror implements WatchedTable {
   }
 
   /**
-   * Closes the device: everything in its memory moves back to RAM, then the notifiers and the table go. No command may be under way. Linux:
-   * HMM_DMIRROR_RELEASE and `dmirror_fops_release()`.
+   * Closes the device: everything in its memory moves back to RAM, as {@link DmirrorDevice.evict} does, then the notifiers and the table go. No command may be under way.
+   * Linux: HMM_DMIRROR_RELEASE and `dmirror_fops_release()`.
    */
   async close(): Promise<void> {
     await this.device.evict()
     await this.#form.close()
   }
 
-  /** The driver's part of a migration to RAM. */
-  copyBack(migration: Migration): Promise<void> {
+  /** The driver's part of a migration to RAM. @returns pages that stay because there is no RAM for them */
+  copyBack(migration: Migration): Promise<number> {
     return copyBack(this.device, this.#form, migration)
   }
 

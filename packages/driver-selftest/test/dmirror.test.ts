@@ -1,6 +1,6 @@
 import { createKernel } from '@mmu-notifier/kernel'
-import { MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, PAGE_SIZE, PhysicalMemory, PROT_READ, PROT_WRITE, type Mm } from '@mmu-notifier/mm'
-import { beforeEach, describe, expect, test } from 'vitest'
+import { errno, MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, PAGE_SIZE, PhysicalMemory, PROT_READ, PROT_WRITE, type Mm } from '@mmu-notifier/mm'
+import { beforeEach, describe, expect, test, vi } from 'vitest'
 import { DmirrorDevice, type Dmirror } from '../src/index.ts'
 
 const BASE = 0x200000000
@@ -125,6 +125,45 @@ describe('exclusive access', () => {
   test('a hole makes it busy, and stores nothing', async () => {
     await map(0, 1)
     expect([await code(mirror.exclusive(page(0), 2)), table(0, 1)]).toEqual(['EBUSY', '.'])
+  })
+})
+
+describe('without memory in RAM', () => {
+  const exhaust = (left = 0) => {
+    const { frames } = mm.memory
+    const allocate = frames.allocate.bind(frames)
+    return vi.spyOn(frames, 'allocate').mockImplementation(() => {
+      if (left-- > 0) return allocate()
+      throw errno('ENOMEM', 'none left')
+    })
+  }
+
+  beforeEach(async () => {
+    await map(0, 3)
+    for (let n = 0; n < 3; n++) await poke(n, n + 1)
+    await mirror.migrateToDevice(page(0), 3)
+  })
+
+  test('a touch fails, and the page stays in the device; when there is memory it comes back', async () => {
+    const exhausted = exhaust()
+    expect([await code(mm.read(page(0), 1)), table(0, 3)]).toEqual(['ENOMEM', 'www'])
+    exhausted.mockRestore()
+    expect([(await mm.read(page(0), 1))[0], table(0, 3)]).toEqual([1, '.ww'])
+  })
+
+  test('MIGRATE_TO_SYS moves what it can', async () => {
+    exhaust(1)
+    expect([await mirror.migrateToSystem(page(0), 3), firstBytes((await mirror.read(page(1), 2)).bytes)]).toEqual([1, [2, 3]])
+  })
+
+  test('what evict leaves comes back later, even if the device has been closed', async () => {
+    const exhausted = exhaust()
+    await device.evict()
+    await mirror.close()
+    exhausted.mockRestore()
+    expect([device.used, (await mm.read(page(2), 1))[0], device.used]).toEqual([3, 3, 2])
+    await mm.exit()
+    expect([device.used, mm.memory.frames.used]).toEqual([0, 1])
   })
 })
 
