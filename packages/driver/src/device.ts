@@ -31,8 +31,13 @@ export class Device {
   /** Opens the device: makes its MMU, attaches the driver and starts the fault service. */
   static async attach(kernel: Kernel, { driver, mm, name = `${driver.name}:${mm.name}`, mmu: sizes }: AttachOptions): Promise<Device> {
     await mm.mmgrab() // the device may be closed after the process has ended
-    const mmu = new FakeMmu(kernel, { ...sizes, name, frames: mm.memory.frames })
-    return new Device(kernel, driver, mm, mmu, await driver.attach({ kernel, mm, mmu }))
+    try {
+      const mmu = new FakeMmu(kernel, { ...sizes, name, frames: mm.memory.frames })
+      return new Device(kernel, driver, mm, mmu, await driver.attach({ kernel, mm, mmu }))
+    } catch (error) {
+      await mm.mmdrop()
+      throw error
+    }
   }
 
   private constructor(kernel: Kernel, driver: Driver, mm: Mm, mmu: FakeMmu, attached: AttachedDriver) {
@@ -64,8 +69,11 @@ export class Device {
     this.#stopping = true
     await this.mmu.interrupt()
     await this.service.join()
-    await this.#attached.detach()
-    await this.mm.mmdrop()
+    try {
+      await this.#attached.detach()
+    } finally {
+      await this.mm.mmdrop()
+    }
   }
 
   async #serve(): Promise<void> {

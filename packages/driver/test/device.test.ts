@@ -82,6 +82,18 @@ test('after the end of the address space a fault is EFAULT, and the driver is no
   await device.detach()
 })
 
+test('a driver that fails to attach, or to detach, leaves the address space as it was', async () => {
+  const { kernel, mm } = await rig()
+  const { count } = mm.notifiers.operations.mm
+  const failing = defineDriver({ name: 'failing', attach: () => Promise.reject(new Error('no such device')) })
+  await expect(Device.attach(kernel, { driver: failing, mm })).rejects.toThrow('no such device')
+  await expect(Device.attach(kernel, { driver: careless(), mm, mmu: { tlbEntries: 0 } })).rejects.toThrow(RangeError)
+  const device = await Device.attach(kernel, { driver: careless({ detach: () => Promise.reject(new Error('busy')) }), mm })
+  expect(count.value).toBe(2)
+  await expect(device.detach()).rejects.toThrow('busy')
+  expect(count.value).toBe(1)
+})
+
 test('mirrorPages goes round until no invalidation came between', async () => {
   const { kernel, mm, area } = await rig()
   const lock = kernel.mutex('driver.lock')
