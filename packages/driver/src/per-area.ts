@@ -48,12 +48,15 @@ export async function cutIntervals(range: InvalidateRange, ops: IntervalNotifier
 
 /**
  * The driver closes: every interval with these ops goes, the device is unmapped by `unmap`, and every release has returned. The order is the point: dying first, so that no
- * reader programs the device any more; then unmapped, under the user lock, before the tree thaws, because until then whoever changes a page still has to tell.
+ * reader programs the device any more; then unmapped, under the user lock, before the tree thaws, because until then whoever changes a page still has to tell. What `unmap` throws comes when the tree has thawed.
  */
 export async function removeIntervals(mm: Mm, ops: IntervalNotifierOps, unmap: () => Promise<void>): Promise<void> {
   const tree = await mm.notifiers.lockTree()
-  await mm.notifiers.removeAll(ops)
-  await unmap()
-  await tree.unlock()
+  try {
+    await mm.notifiers.removeAll(ops)
+    await unmap()
+  } finally {
+    await tree.unlock()
+  }
   await mm.notifiers.synchronize()
 }

@@ -1,7 +1,7 @@
 import { createKernel, type Kernel } from '@mmu-notifier/kernel'
 import { MAP_ANONYMOUS, MAP_PRIVATE, PAGE_SIZE, PFN_VALID, PFN_WRITE, PhysicalMemory, PROT_READ, PROT_WRITE, type Mm, type PhysicalMemory as Memory } from '@mmu-notifier/mm'
 import { expect, test } from 'vitest'
-import { checkLeaks, defineDriver, Device, mirrorPages, StaleOracle, type AttachedDriver, type DriverHost, type Violation } from '../src/index.ts'
+import { checkLeaks, defineDriver, Device, mirrorPages, removeIntervals, StaleOracle, type AttachedDriver, type DriverHost, type Violation } from '../src/index.ts'
 
 interface Rig {
   kernel: Kernel
@@ -92,6 +92,14 @@ test('a driver that fails to attach, or to detach, leaves the address space as i
   expect(count.value).toBe(2)
   await expect(device.detach()).rejects.toThrow('busy')
   expect(count.value).toBe(1)
+})
+
+test('removeIntervals lets the tree thaw, and the intervals go, when unmap fails', async () => {
+  const { mm, area } = await rig()
+  const ops = { invalidate: async () => true }
+  await mm.notifiers.insert({ start: area, last: area + PAGE_SIZE - 1 }, ops)
+  await expect(removeIntervals(mm, ops, () => Promise.reject(new Error('gone')))).rejects.toThrow('gone')
+  expect([mm.notifiers.active, mm.notifiers.outstanding]).toEqual([0, 0])
 })
 
 test('mirrorPages goes round until no invalidation came between', async () => {
