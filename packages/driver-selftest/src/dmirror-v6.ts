@@ -4,8 +4,15 @@ import { errno, PAGE_SIZE, PFN_SHIFT, PFN_VALID, PFN_WRITE } from '@mmu-notifier
 import { storeExclusive } from './dmirror-commands.ts'
 import { eachBlock, loopOf, type BlockAccess, type Form, type Parts } from './dmirror-form.ts'
 
-/** Does a part of the work with a notifier that covers the address that it was called for. @returns where it got to; the same address if the notifier is dying */
+/** Does a part of the work with a notifier that covers the address that it was called for. @returns false when the notifier is dying, and it has to be done again */
 type Step = (notifier: IntervalNotifier, start: number, end: number) => Promise<boolean>
+
+/** What an EXCLUSIVE command has seen of `[start, end)`, and whether an event of somebody else's has come there since. */
+interface Look {
+  readonly start: number
+  readonly end: number
+  changed: boolean
+}
 
 /**
  * The form of the thread's series: an interval for each area that the device has used, found by `find`, cut by batch in the callback, put asynchronously; and none of the other
@@ -13,15 +20,17 @@ type Step = (notifier: IntervalNotifier, start: number, end: number) => Promise<
  * `lib/test_hmm.c` of the series, which was not merged.
  */
 export async function openV6Form({ device, mm, lock, table }: Parts): Promise<Form> {
-  /** Callbacks for the doings of others: what is not the device's own exclusive access. Under the user lock. */
-  let changes = 0
+  /** Of the EXCLUSIVE commands under way. Callbacks change what they have seen under the user lock. */
+  const looks = new Set<Look>()
 
   const ops: IntervalNotifierOps = {
     async invalidate(notifier, range, seq) {
       if (!(await lock.lockFor(range))) return false
       await notifier.setSeq(seq)
-      if (range.event !== 'exclusive' || range.owner !== device) changes++
       const { start, last } = range.within(notifier)
+      if (range.event !== 'exclusive' || range.owner !== device) {
+        for (const look of looks) if (look.start <= last && start < look.end) look.changed = true
+      }
       table.erasePages(start, last + 1)
       await lock.unlock()
       if (range.event === 'unmap' || range.event === 'release') await cutIntervals(range, ops)
@@ -77,25 +86,33 @@ export async function openV6Form({ device, mm, lock, table }: Parts): Promise<Fo
 
   /**
    * A read section makes the pages writable, so that nothing but the device's own event comes of taking them. That event ends the section, like every other: what has to hold from its
-   * end to the moment when the pages are stored is that no other came. They stay locked until then, so no access of the CPU ends it either.
+   * end to the moment when the pages are stored is that no other has touched them. They stay locked until then, so no access of the CPU ends it either.
    */
   const takeExclusive: Step = async (notifier, start, end) => {
     const wanted = (end - start) / PAGE_SIZE
-    let before = 0
-    while (await mirrorRange(mm, notifier, lock, { start, end, access: 'write' }, async () => { before = changes })) {
-      const stored = await mm.mmapRead(async () => {
-        const pages = await mm.makeDeviceExclusive(start, end, device)
-        try {
-          return await lock.with(async () => (changes === before ? storeExclusive(table, start, end, pages) : undefined))
-        } finally {
-          await pages.release()
-        }
-      })
-      if (stored === undefined) continue
-      if (stored < wanted) throw errno('EBUSY', `EXCLUSIVE: only ${stored} of ${wanted} pages from 0x${start.toString(16)} on`)
-      return true
+    const look: Look = { start, end, changed: false }
+    const begin = async (): Promise<void> => {
+      look.changed = false
+      looks.add(look)
     }
-    return false
+    try {
+      while (await mirrorRange(mm, notifier, lock, { start, end, access: 'write' }, begin)) {
+        const stored = await mm.mmapRead(async () => {
+          const pages = await mm.makeDeviceExclusive(start, end, device)
+          try {
+            return await lock.with(async () => (look.changed ? undefined : storeExclusive(table, start, end, pages)))
+          } finally {
+            await pages.release()
+          }
+        })
+        if (stored === undefined) continue
+        if (stored < wanted) throw errno('EBUSY', `EXCLUSIVE: only ${stored} of ${wanted} pages from 0x${start.toString(16)} on`)
+        return true
+      }
+      return false
+    } finally {
+      looks.delete(look)
+    }
   }
 
   await mm.mmgrab() // the device may be closed after the process has ended

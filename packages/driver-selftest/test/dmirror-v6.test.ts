@@ -1,6 +1,6 @@
 import { CoverOracle, StaleOracle } from '@mmu-notifier/driver'
 import { createKernel } from '@mmu-notifier/kernel'
-import { MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, PAGE_SIZE, PhysicalMemory, PROT_READ, PROT_WRITE, type Mm } from '@mmu-notifier/mm'
+import { MADV_DONTNEED, MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, PAGE_SIZE, PhysicalMemory, PROT_READ, PROT_WRITE, type Mm } from '@mmu-notifier/mm'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { DmirrorDevice, type Dmirror } from '../src/index.ts'
 
@@ -154,5 +154,44 @@ describe('the commands', () => {
     await map(1, 1, PROT_READ)
     expect([await code(mirror.exclusive(page(0), 2)), table(0, 2)]).toEqual(['EPERM', 'a.'])
     expect(await code(mirror.exclusive(page(2), 1))).toBe('EFAULT')
+  })
+})
+
+/** A machine of its own under a random scheduler, with the oracles on: `pages` that the device has for itself, and two tasks that race. */
+async function race(seed: number, pages: number, tasks: readonly ((mirror: Dmirror, mm: Mm) => Promise<unknown>)[]): Promise<{ mirror: Dmirror; events: number }> {
+  const kernel = createKernel({ preemption: { seed, probability: 0.5 } })
+  const mm = new PhysicalMemory(kernel).createMm('program')
+  const mirror = await new DmirrorDevice(mm.memory, { form: 'v6', pages: 4 }).open(mm)
+  new StaleOracle(kernel).watchTable(mirror)
+  new CoverOracle(kernel).watch(mirror)
+  await mm.mmap(BASE, pages * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED)
+  await mirror.exclusive(BASE, pages)
+  let events = 0
+  kernel.on('mmu_notifier:range_start', () => { events++ })
+  for (const task of tasks.map((run, i) => kernel.spawn(`task ${i}`, async () => { await run(mirror, mm) }))) await task.join()
+  return { mirror, events }
+}
+
+describe('EXCLUSIVE under a random scheduler', () => {
+  test('two commands for pages of one area do not disturb each other: an event gives each page back, another one takes it', async () => {
+    for (let seed = 1; seed <= 20; seed++) {
+      const { events } = await race(seed, 16, [(mirror) => mirror.exclusive(page(0), 8), (mirror) => mirror.exclusive(page(8), 8)])
+      expect([seed, events]).toEqual([seed, 2 * 16])
+    }
+  })
+
+  test.each([0, 1, 2])('it begins again when page %d of three is discarded beside it', async (discarded) => {
+    const found = new Set<string>()
+    for (let seed = 1; seed <= 200; seed++) {
+      const { mirror } = await race(seed, 3, [
+        (mirror) => mirror.exclusive(page(0), 3).catch((error: unknown) => { expect([seed, error]).toMatchObject([seed, { code: 'ENOENT' }]) }),
+        async (_, mm) => {
+          for (let wait = seed % 40; wait > 0; wait--) await mm.memory.kernel.condResched()
+          await mm.madvise(page(discarded), PAGE_SIZE, MADV_DONTNEED)
+        },
+      ])
+      found.add(mirror.look(page(discarded)))
+    }
+    expect(found).toEqual(new Set(['a', '.']))
   })
 })
