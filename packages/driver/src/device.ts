@@ -16,7 +16,7 @@ export interface AttachOptions {
  * A device that a process has opened: an MMU, a driver attached to it, and the service that hands the device's faults to the driver.
  *
  * The service is a task. It takes the fault buffer as a batch, calls the driver once for each page with the strongest access that was asked
- * for, cancels what cannot be serviced, and replays the rest.
+ * for, and a second time where a write cannot be serviced but reads may be; cancels what cannot be serviced, and replays the rest.
  */
 export class Device {
   readonly name: string
@@ -79,23 +79,27 @@ export class Device {
   async #serve(): Promise<void> {
     for (;;) {
       await this.mmu.waitForFaults(() => this.#stopping)
-      const batch = coalesce(await this.mmu.takeFaults())
+      const batch = byPage(await this.mmu.takeFaults())
       if (batch.length === 0 && this.#stopping) return
-      for (const fault of batch) await this.#handle(fault)
+      for (const [address, faults] of batch) await this.#handle(address, faults)
       await this.mmu.replay()
     }
   }
 
-  async #handle({ address, access }: DeviceFault): Promise<void> {
+  /** A write stands for the reads of its page too, unless it is what cannot be serviced. */
+  async #handle(address: number, faults: readonly DeviceFault[]): Promise<void> {
+    const strongest = faults.some(({ access }) => access === 'write') ? 'write' : 'read'
     try {
       if (!(await this.mm.mmget())) throw new MmuNotifierError('EFAULT', `EFAULT  ${this.name}: the address space has ended`)
       try {
-        await this.#attached.fault(address, access)
+        await this.#attached.fault(address, strongest)
       } finally {
         await this.mm.mmput()
       }
     } catch (error) {
-      await this.mmu.cancel(address, error instanceof Error ? error : new Error(String(error)))
+      await this.mmu.cancel(faults.filter(({ access }) => access === strongest), error instanceof Error ? error : new Error(String(error)))
+      const weaker = faults.filter(({ access }) => access !== strongest)
+      if (weaker.length > 0) await this.#handle(address, weaker)
     }
   }
 }
@@ -105,11 +109,13 @@ export function isAccessError(error: unknown): boolean {
   return isMmuNotifierError(error, 'EFAULT') || isMmuNotifierError(error, 'EPERM')
 }
 
-/** One fault for each page, by address; a write stands for the reads of its page too. */
-function coalesce(batch: readonly DeviceFault[]): DeviceFault[] {
-  const pages = new Map<number, DeviceFault>()
+/** The faults of each page, by address. */
+function byPage(batch: readonly DeviceFault[]): [address: number, faults: DeviceFault[]][] {
+  const pages = new Map<number, DeviceFault[]>()
   for (const fault of batch) {
-    if (fault.access === 'write' || !pages.has(fault.address)) pages.set(fault.address, fault)
+    const faults = pages.get(fault.address)
+    if (faults) faults.push(fault)
+    else pages.set(fault.address, [fault])
   }
-  return [...pages.values()].sort((a, b) => a.address - b.address)
+  return [...pages].sort(([a], [b]) => a - b)
 }

@@ -66,6 +66,42 @@ test('faults of one page are coalesced, a write for its reads; another page is a
   expect(seen).toEqual(['write 1', 'read 2'])
 })
 
+test('where a page may not be written, it is read', async () => {
+  const { kernel, mm, area } = await rig()
+  await mm.mprotect(area, PAGE_SIZE, PROT_READ)
+  const device = await Device.attach(kernel, { driver: careless(), mm })
+  const outcomes: unknown[] = []
+  const engines = (['read', 'write', 'read'] as const).map((access, n) => kernel.spawn(`engine${n}`, async () => {
+    outcomes[n] = await device.touch(area, access).then(() => 'done', (error: unknown) => (error as { code?: unknown }).code)
+  }))
+  for (const engine of engines) await engine.join()
+  expect(outcomes).toEqual(['done', 'EFAULT', 'done'])
+  await device.detach()
+})
+
+test('an access that is allowed by now does not end with one that was not', async () => {
+  const { kernel, mm, area } = await rig()
+  await mm.mprotect(area, PAGE_SIZE, PROT_READ)
+  const allowed = kernel.completion('allowed')
+  const driver = careless()
+  const device = await Device.attach(kernel, {
+    mm,
+    driver: { ...driver, async attach(host: DriverHost) {
+      const attached = await driver.attach(host)
+      return { ...attached, fault: (address, access) => attached.fault(address, access).finally(() => allowed.wait()) }
+    } },
+  })
+  const early = kernel.spawn('early', () => device.write(area, Uint8Array.of(8)))
+  await kernel.idle()
+  await mm.mprotect(area, PAGE_SIZE, PROT_READ | PROT_WRITE)
+  const late = kernel.spawn('late', () => device.write(area, Uint8Array.of(9)))
+  await kernel.idle()
+  await allowed.completeAll()
+  await expect(early.join()).rejects.toMatchObject({ code: 'EFAULT' })
+  await late.join()
+  expect(await mm.read(area, 1)).toEqual(Uint8Array.of(9))
+})
+
 test('what the driver throws ends the access, not the device', async () => {
   const { kernel, mm, area } = await rig()
   const device = await Device.attach(kernel, { driver: careless(), mm })

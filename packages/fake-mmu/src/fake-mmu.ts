@@ -30,7 +30,8 @@ interface InFlight {
 }
 
 interface Stalled {
-  readonly page: number
+  /** What it has reported, if the buffer was not full. */
+  readonly fault: DeviceFault
   outcome: 'stalled' | 'replay' | { readonly error: Error }
 }
 
@@ -161,12 +162,16 @@ export class FakeMmu {
     await this.#replayed.wakeAll()
   }
 
-  /** Makes the stalled accesses to one page fail with `error`: the fault cannot be serviced. */
-  async cancel(page: number, error: Error): Promise<void> {
-    this.#kernel.trace('mmu:cancel', this, page)
+  /**
+   * Makes accesses fail with `error`, each known by what it has reported: the faults cannot be serviced. Other accesses to the same page stay stalled, those too that have reported
+   * since, because they may be allowed by now.
+   * @param faults as {@link takeFaults} returned them
+   */
+  async cancel(faults: readonly DeviceFault[], error: Error): Promise<void> {
+    for (const { address, access } of faults) this.#kernel.trace('mmu:cancel', this, address, access)
     await this.#lock.section(() => {
       for (const access of this.#stalled) {
-        if (access.page !== page) continue
+        if (!faults.includes(access.fault)) continue
         access.outcome = { error }
         this.#stalled.delete(access)
       }
@@ -243,9 +248,9 @@ export class FakeMmu {
   }
 
   #fault(page: number, access: DeviceAccess): Stalled {
-    const stalled: Stalled = { page, outcome: 'stalled' }
+    const stalled: Stalled = { fault: { address: page, access }, outcome: 'stalled' }
     this.#stalled.add(stalled)
-    this.#faults.push({ address: page, access })
+    this.#faults.push(stalled.fault)
     this.#kernel.trace('mmu:fault', this, page, access)
     return stalled
   }

@@ -12,6 +12,6 @@ declare module '@mmu-notifier/kernel' {
     /** An access could not be translated, and stalls. */
     'mmu:fault': [mmu: FakeMmu, page: number, access: DeviceAccess]
     'mmu:replay': [mmu: FakeMmu]
-    'mmu:cancel': [mmu: FakeMmu, page: number]
+    'mmu:cancel': [mmu: FakeMmu, page: number, access: DeviceAccess]
   }
 }

@@ -63,13 +63,17 @@ test('a replay that changed nothing faults again', async () => {
   }
 })
 
-test('cancel ends the accesses to one page with the error', async () => {
+test('cancel ends the accesses that have reported the faults, with the error, and no others to the same page', async () => {
   const { kernel, mmu } = rig()
-  const [bad, good] = [kernel.spawn('bad', () => mmu.touch(0x1000, 'read')), kernel.spawn('good', () => mmu.touch(0x2000, 'read'))]
+  const engine = (name: string, page: number, access: 'read' | 'write') => kernel.spawn(name, () => mmu.touch(page, access))
+  const [bad, good] = [engine('bad', 0x1000, 'write'), [engine('reads', 0x1000, 'read'), engine('elsewhere', 0x2000, 'write')]]
   await kernel.idle()
-  await mmu.cancel(0x1000, new Error('no such memory'))
+  const faults = await mmu.takeFaults()
+  good.push(engine('late', 0x1000, 'write'))
+  await kernel.idle()
+  await mmu.cancel(faults.filter(({ address, access }) => address === 0x1000 && access === 'write'), new Error('no such memory'))
   await expect(bad.join()).rejects.toThrow('no such memory')
-  expect(good.finished).toBe(false)
+  expect(good.map(({ finished }) => finished)).toEqual([false, false, false])
 })
 
 test('a write through a read-only entry faults; raising the permission flushes what was cached', async () => {
@@ -237,7 +241,7 @@ test('waiting for faults ends with a fault, or when told to stop', async () => {
   await service.join()
   await mmu.replay()
   await kernel.idle()
-  await mmu.cancel(0x1000, new Error('enough'))
+  await mmu.cancel(await mmu.takeFaults(), new Error('enough'))
   await expect(engine.join()).rejects.toThrow('enough')
   expect(events.slice(2)).toEqual(['woken with 0', 'mmu:replay', 'mmu:fault', 'mmu:cancel'])
 })
