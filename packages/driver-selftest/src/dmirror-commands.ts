@@ -1,6 +1,6 @@
 import type { IntervalNotifierOps } from '@mmu-notifier/core'
 import { mirrorRange } from '@mmu-notifier/driver'
-import { errno, PAGE_SIZE, PFN_ERROR, PFN_HUGE, PFN_SHIFT, PFN_VALID, PFN_WRITE, ZERO_FRAME, type ExclusivePages } from '@mmu-notifier/mm'
+import { errno, PAGE_SIZE, PFN_ERROR, PFN_HUGE, PFN_SHIFT, PFN_VALID, PFN_WRITE, ZERO_FRAME, type ExclusivePages, type Mm } from '@mmu-notifier/mm'
 import type { DmirrorDevice } from './dmirror-device.ts'
 import { eachBlock, type BlockAccess, type Form, type Parts } from './dmirror-form.ts'
 import type { DmirrorTable } from './dmirror-table.ts'
@@ -24,14 +24,19 @@ export const HMM_DMIRROR_PROT_DEV_COHERENT_LOCAL = 0x40
 /** The same, in the memory of another device. */
 export const HMM_DMIRROR_PROT_DEV_COHERENT_REMOTE = 0x50
 
-/** Faults pages in and stores them, 64 at a time, each by the canonical loop. Linux: `dmirror_fault()`. */
-export async function faultBlocks({ mm }: Parts, form: Form, start: number, end: number, access: BlockAccess): Promise<void> {
+/** Runs `body` as a user of the address space. EINVAL when that has ended. */
+export async function asUser<T>(mm: Mm, body: () => Promise<T>): Promise<T> {
   if (!(await mm.mmget())) throw errno('EINVAL', `the address space ${mm.name} has ended`)
   try {
-    await eachBlock(start, end, (from, to) => form.faultBlock(from, to, access))
+    return await body()
   } finally {
     await mm.mmput()
   }
+}
+
+/** Faults pages in and stores them, 64 at a time, each by the canonical loop. Linux: `dmirror_fault()`. */
+export function faultBlocks({ mm }: Parts, form: Form, start: number, end: number, access: BlockAccess): Promise<void> {
+  return asUser(mm, () => eachBlock(start, end, (from, to) => form.faultBlock(from, to, access)))
 }
 
 /** Linux: `dmirror_snapshot()`. */

@@ -1,7 +1,7 @@
 import type { IntervalNotifier, IntervalNotifierOps } from '@mmu-notifier/core'
 import { cutIntervals, findOrInsert, mirrorRange, removeIntervals } from '@mmu-notifier/driver'
 import { errno, PAGE_SIZE, PFN_SHIFT, PFN_VALID, PFN_WRITE } from '@mmu-notifier/mm'
-import { storeExclusive } from './dmirror-commands.ts'
+import { asUser, storeExclusive } from './dmirror-commands.ts'
 import { eachBlock, loopOf, type BlockAccess, type Form, type Parts } from './dmirror-form.ts'
 
 /** Does a part of the work with a notifier that covers the address that it was called for. @returns false when the notifier is dying, and it has to be done again */
@@ -115,7 +115,7 @@ export async function openV6Form({ device, mm, lock, table }: Parts): Promise<Fo
     }
   }
 
-  await mm.mmgrab() // the device may be closed after the process has ended
+  await asUser(mm, () => mm.mmgrab()) // the device may be closed after the process has ended
   return {
     ops,
     faultBlock: (start, end, access) => eachInterval(start, end, mirror(access)),

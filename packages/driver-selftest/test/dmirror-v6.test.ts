@@ -2,7 +2,7 @@ import { CoverOracle, StaleOracle } from '@mmu-notifier/driver'
 import { createKernel } from '@mmu-notifier/kernel'
 import { MADV_DONTNEED, MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, PAGE_SIZE, PhysicalMemory, PROT_READ, PROT_WRITE, type Mm } from '@mmu-notifier/mm'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { DmirrorDevice, type Dmirror } from '../src/index.ts'
+import { DmirrorDevice, type Dmirror, type DmirrorForm } from '../src/index.ts'
 
 const BASE = 0x200000000
 const page = (n: number): number => BASE + n * PAGE_SIZE
@@ -76,6 +76,12 @@ describe('intervals', () => {
     await mirror.close()
     open = false
   })
+})
+
+test.each<DmirrorForm>(['kernel', 'v6'])('an address space that has ended is EINVAL for the form %s', async (form) => {
+  await mm.mmgrab()
+  await mm.exit()
+  expect(await code(new DmirrorDevice(memory, { form, pages: 1 }).open(mm))).toBe('EINVAL')
 })
 
 describe('without the bugs of the kernel', () => {
