@@ -2,7 +2,7 @@ import type { IntervalNotifierOps, InvalidateRange } from '@mmu-notifier/core'
 import type { WatchedTable } from '@mmu-notifier/driver'
 import { MmuNotifierError } from '@mmu-notifier/kernel'
 import { errno, PAGE_SIZE, type Migration, type Mm } from '@mmu-notifier/mm'
-import { faultBlocks, peekSnapshot, snapshotBlocks } from './dmirror-commands.ts'
+import { asUser, faultBlocks, peekSnapshot, snapshotBlocks } from './dmirror-commands.ts'
 import type { DmirrorDevice } from './dmirror-device.ts'
 import type { BlockAccess, Form, Parts } from './dmirror-form.ts'
 import { openKernelForm } from './dmirror-kernel.ts'
@@ -21,7 +21,8 @@ export interface ReadResult {
  * One open of the self-test device: a mirror of one address space, with the commands that the kernel's driver has; its bugs are those of its form. Linux:
  * `struct dmirror` and the ioctls of `lib/test_hmm.c`.
  *
- * Addresses are in bytes and page aligned, counts in pages; EINVAL for others. A command that fails has done a part of its work, as in Linux.
+ * Addresses are in bytes and page aligned, counts in pages; EINVAL for others, and when the address space has ended. A command that fails has done a part of its work, as in
+ * Linux.
  */
 export class Dmirror implements WatchedTable {
   readonly device: DmirrorDevice
@@ -154,7 +155,7 @@ export class Dmirror implements WatchedTable {
    */
   async exclusive(address: number, pages: number): Promise<Uint8Array> {
     const end = this.#end('EXCLUSIVE', address, pages)
-    await this.#form.exclusive(address, end)
+    await asUser(this.mm, () => this.#form.exclusive(address, end))
     return this.#readBack(address, end)
   }
 

@@ -79,9 +79,14 @@ describe('intervals', () => {
 })
 
 test.each<DmirrorForm>(['kernel', 'v6'])('an address space that has ended is EINVAL for the form %s', async (form) => {
-  await mm.mmgrab()
+  const device = new DmirrorDevice(memory, { form, pages: 1 })
+  const before = await device.open(mm)
   await mm.exit()
-  expect(await code(new DmirrorDevice(memory, { form, pages: 1 }).open(mm))).toBe('EINVAL')
+  expect(await code(device.open(mm))).toBe('EINVAL')
+  for (const command of ['read', 'migrateToDevice', 'migrateToSystem', 'snapshot', 'exclusive'] as const) {
+    expect([command, await code(before[command](page(0), 1))]).toEqual([command, 'EINVAL'])
+  }
+  await before.close()
 })
 
 describe('without the bugs of the kernel', () => {
