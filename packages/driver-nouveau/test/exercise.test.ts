@@ -1,4 +1,6 @@
-import { findFailure, type Driver } from '@mmu-notifier/driver'
+import { checkLeaks, Device, findFailure, StaleOracle, type Driver } from '@mmu-notifier/driver'
+import { createKernel } from '@mmu-notifier/kernel'
+import { MAP_ANONYMOUS, MAP_PRIVATE, PAGE_SIZE, PhysicalMemory, PROT_READ, PROT_WRITE } from '@mmu-notifier/mm'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
@@ -25,6 +27,23 @@ async function mutant(name: string, from: string, to: string): Promise<Driver> {
 
 test('no run of 300 shows anything', async () => {
   expect(await findFailure(nouveau, { seeds: 300 })).toBeUndefined()
+})
+
+test('munmap punches a hole while the process ends', async () => {
+  for (let seed = 1; seed <= 100; seed++) {
+    const kernel = createKernel({ preemption: { seed, probability: 0.5 } })
+    const mm = new PhysicalMemory(kernel).createMm('mm')
+    const area = await mm.mmap(0, 3 * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS)
+    const device = await Device.attach(kernel, { driver: nouveau, mm })
+    new StaleOracle(kernel).watch(device)
+    for (let n = 0; n < 3; n++) await device.touch(area + n * PAGE_SIZE, 'write')
+    const unmap = kernel.spawn('cpu1', () => mm.munmap(area + PAGE_SIZE, PAGE_SIZE).catch((error: unknown) => { expect([seed, error]).toMatchObject([seed, { code: 'ESRCH' }]) }))
+    const exit = kernel.spawn('cpu2', () => mm.exit())
+    for (const task of [unmap, exit]) await task.join()
+    await device.detach()
+    checkLeaks(mm, [device.mmu])
+    expect([seed, mm.memory.frames.used]).toEqual([seed, 1])
+  }
 })
 
 test.each<[string, string, string, RegExp]>([

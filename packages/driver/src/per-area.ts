@@ -29,7 +29,8 @@ export async function findOrInsert(mm: Mm, address: number, ops: IntervalNotifie
 
 /**
  * Leaves of every interval with these ops what the range leaves of it: nothing, one side, or two around a hole. For callbacks of 'unmap', when the device is unmapped. What
- * `find` returns, not what was called: that one may be dying from an earlier hole of the same frozen period, and its pending parts are not called.
+ * `find` returns, not what was called: that one may be dying from an earlier hole of the same frozen period, and its pending parts are not called. Where the last user has left
+ * beside it, nothing new may come into the tree: the intervals stay whole until the end of the areas, which goes over all of them.
  */
 export async function cutIntervals(range: InvalidateRange, ops: IntervalNotifierOps): Promise<void> {
   for (;;) {
@@ -40,6 +41,7 @@ export async function cutIntervals(range: InvalidateRange, ops: IntervalNotifier
       if (rest.length === 0) await notifier.removeDeferred()
       else await range.tree.batch({ remove: [notifier], insert: rest.map((interval) => ({ interval, ops })) })
     } catch (error) {
+      if (isMmuNotifierError(error, 'EINVAL')) return
       // The driver is being closed, and has come first: nothing of it is left.
       if (!isMmuNotifierError(error, 'ENOENT')) throw error
     }
@@ -48,7 +50,8 @@ export async function cutIntervals(range: InvalidateRange, ops: IntervalNotifier
 
 /**
  * The driver closes: every interval with these ops goes, the device is unmapped by `unmap`, and every release has returned. The order is the point: dying first, so that no
- * reader programs the device any more; then unmapped, under the user lock, before the tree thaws, because until then whoever changes a page still has to tell. What `unmap` throws comes when the tree has thawed.
+ * reader programs the device any more; then unmapped, under the user lock, before the tree thaws, because until then whoever changes a page still has to tell. What `unmap`
+ * throws comes when the tree has thawed.
  */
 export async function removeIntervals(mm: Mm, ops: IntervalNotifierOps, unmap: () => Promise<void>): Promise<void> {
   const tree = await mm.notifiers.lockTree()
