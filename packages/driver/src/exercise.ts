@@ -20,7 +20,8 @@ const AREA = 0x7f00_0000_0000
 
 /**
  * Runs a small random program with the driver attached, under a random scheduler, watched by the oracles: two CPUs map, unmap, protect,
- * fork and write, two engines of one device read and write the same pages. It throws what an oracle, the lock validator or the core finds.
+ * fork and write, two engines of one device read and write the same pages; then the device is closed, beside a munmap or after the end of
+ * the process. It throws what an oracle, the lock validator or the core finds.
  * A run is a sample; its silence proves nothing.
  */
 export async function exercise(driver: Driver, options: ExerciseOptions): Promise<void> {
@@ -66,13 +67,26 @@ async function runProgram(driver: Driver, { seed, steps = 12, pages = 6 }: Exerc
     }),
   ])
   for (const task of tasks) await task.join()
-  if (pick(2) === 0) await mm.exit() // the process may end before its device is closed
-  await device.detach()
+  if (pick(2) === 0) {
+    await mm.exit() // the process may end before its device is closed
+    await device.detach()
+  } else await detachBesideUnmap(kernel, mm, device, pages)
   checkLeaks(mm, [device.mmu], report)
   if (mm.users > 0) await mm.exit()
   oracle.close()
   const left = memory.frames.used - 1 // but for the zero page
   if (left > 0) report({ oracle: 'LEAK', page: undefined, message: `LEAK  ${left} frames are in use after the end of every address space` })
+}
+
+/** What the device maps goes page by page, while it is closed: who stops listening has to have unmapped before. */
+async function detachBesideUnmap(kernel: Kernel, mm: Mm, device: Device, pages: number): Promise<void> {
+  await map(mm, 0, pages)
+  for (let page = 0; page < pages; page++) await device.touch(AREA + page * PAGE_SIZE, 'write')
+  const cpu = kernel.spawn('cpu', async () => {
+    for (let page = 0; page < pages; page++) await mm.munmap(AREA + page * PAGE_SIZE, PAGE_SIZE)
+  })
+  await device.detach()
+  await cpu.join()
 }
 
 /** What the program itself may not do is none of the driver's business. */

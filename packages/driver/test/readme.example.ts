@@ -23,8 +23,8 @@ const tiny = defineDriver({
         await mirrorPages(host, notifier, lock, { ...mm.pageAt(address), access })
       },
       async detach() {
+        await mmu.unmap(everything) // first: once the notifier has gone, nobody tells of changes
         await notifier.remove()
-        await mmu.unmap(everything)
       },
     }
   },
