@@ -163,8 +163,8 @@ export class FakeMmu {
   }
 
   /**
-   * Makes accesses fail with `error`, each known by what it has reported: the faults cannot be serviced. Other accesses to the same page stay stalled, those too that have reported
-   * since, because they may be allowed by now.
+   * Makes accesses fail with `error`, each known by what it has reported: the faults cannot be serviced. Other accesses to the same page stay
+   * stalled, those too that have reported since, because they may be allowed by now.
    * @param faults as {@link takeFaults} returned them
    */
   async cancel(faults: readonly DeviceFault[], error: Error): Promise<void> {
@@ -237,14 +237,16 @@ export class FakeMmu {
     this.#kernel.trace('mmu:tlb', this, page, 0, entry)
   }
 
-  /** The last step of an access; tells a flush that waits for it. */
+  /** The last step of an access; tells a flush that waits for it, also when the DMA fails: its frame may be free. */
   async #land(flight: InFlight, last: () => Stalled | undefined): Promise<Stalled | undefined> {
-    const stalled = await this.#lock.section(() => {
-      this.#inFlight.delete(flight)
-      return last()
-    })
-    if (this.#drains > 0) await this.#drained.wakeAll()
-    return stalled
+    try {
+      return await this.#lock.section(() => {
+        this.#inFlight.delete(flight)
+        return last()
+      })
+    } finally {
+      if (this.#drains > 0) await this.#drained.wakeAll()
+    }
   }
 
   #fault(page: number, access: DeviceAccess): Stalled {

@@ -147,6 +147,31 @@ test('a flush is acknowledged only when the accesses that it has overtaken have 
   }
 })
 
+test('a flush is acknowledged when an access that it has overtaken fails', async () => {
+  let overtaken = 0
+  for (let seed = 1; seed <= 100; seed++) {
+    const { kernel, mmu, frames, frame } = rig({}, { seed, probability: 0.5 })
+    const f = frame(1)
+    await mmu.map(page(0x1000, f))
+    kernel.spawn('engine', async () => {
+      try {
+        await mmu.read(0x1000, 1)
+      } catch (error) {
+        expect([seed, error]).toMatchObject([seed, { code: 'UAF' }])
+        overtaken++
+      }
+    })
+    const driver = kernel.spawn('driver', async () => {
+      await mmu.clear(interval(0x1000))
+      frames.put(f) // before the flush
+      await mmu.flush(interval(0x1000))
+    })
+    await driver.join()
+    await kernel.idle()
+  }
+  expect(overtaken).toBeGreaterThan(0)
+})
+
 test('a full fault buffer drops reports; the accesses report again at the next replay', async () => {
   const { kernel, mmu, frame } = rig({ faultEntries: 2 })
   const engines = [1, 2, 3].map((n) => kernel.spawn(`engine ${n}`, () => mmu.touch(n * PAGE_SIZE, 'read')))
