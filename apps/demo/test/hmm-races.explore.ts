@@ -1,10 +1,11 @@
 import type { DmirrorForm } from '@mmu-notifier/driver-selftest'
 import { it } from '@mmu-notifier/explore/vitest'
 import { describe } from 'vitest'
-import { close, CPU_STEPS, DEVICE_STEPS, LONG, scenarioOf, type Step } from './small-programs.ts'
+import { CHILD_STEPS, close, CPU_STEPS, DEVICE_STEPS, LONG, scenarioOf, type Step } from './small-programs.ts'
 
 const { read, toDevice, exclusive } = DEVICE_STEPS
 const { unmap, remap, discard, exit } = CPU_STEPS
+const { fork, unmapInChild, exitChild } = CHILD_STEPS
 const EXHAUST = { strategy: 'dpor', budget: 100_000, timeout: 300_000 } as const
 
 /** One device. `warm`: the page is in its table; else it has an interval where the form makes one, and nothing in its table. */
@@ -36,4 +37,11 @@ describe("what moves pages in the kernel's form asks nobody before it stores the
   it.explore('MIGRATE_TO_DEV', alone('kernel', toDevice(0, 0, 1), discard(0, 1)), { ...EXHAUST, fails: 'STALE' })
   it.explore('EXCLUSIVE', alone('kernel', exclusive(0, 0, 1), discard(0, 1)), { ...EXHAUST, fails: 'STALE' })
   it.explore('not so MIGRATE_TO_DEV of the v6 form', alone('v6', toDevice(0, 0, 1), discard(0, 1), { warm: true }), EXHAUST)
+})
+
+describe('a page that moves is looked for in a child that ends', () => {
+  const besideChild = (...child: Step[]): ReturnType<typeof scenarioOf> =>
+    scenarioOf({ forms: ['v6'], pages: 1, before: [read(0, 0, 1), fork], tasks: { device: [toDevice(0, 0, 1)], child } })
+  it.explore('by exit', besideChild(exitChild), EXHAUST)
+  it.explore('by munmap and exit', besideChild(unmapInChild, exitChild), EXHAUST)
 })

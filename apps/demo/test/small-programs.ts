@@ -23,6 +23,8 @@ export interface Machine {
   readonly mirrors: readonly Dmirror[]
   /** Those that a step has closed. */
   readonly closed: Set<Dmirror>
+  /** Those that a step has forked, and none has ended. */
+  readonly children: Mm[]
   /** Of the pages at the start. */
   readonly pages: number
   /** Brings the pages, which are missing at the start. */
@@ -92,6 +94,13 @@ export const CPU_STEPS = {
   remap: onCpu('remap', (mm, address, length) => mm.mmap(address, length, RW, FIXED)),
 }
 
+export const CHILD_STEPS = {
+  fork: { name: 'fork', run: async ({ mm, children }) => children.push(await mm.fork('child')) } satisfies Step,
+  /** The last child unmaps page 0, and ends. */
+  unmapInChild: { name: 'unmap in the child', run: async ({ children }) => children.at(-1)?.munmap(page(0), PAGE_SIZE) } satisfies Step,
+  exitChild: { name: 'exit of the child', run: async ({ children }) => children.pop()?.exit() } satisfies Step,
+}
+
 /** What who resolves does until the userfaultfd is closed: brings each page, and lets go on who waits for one that has no area any more. Of a page that is there (EEXIST) nobody waits. */
 const bring = (wakes: boolean): Step => ({
   name: 'bring',
@@ -151,7 +160,7 @@ export function scenarioOf({ forms, pages, userfaultfd = false, before = [], tas
         mirrors.push(mirror)
       }
       const uffd = userfaultfd ? mm.userfaultfd() : undefined
-      const machine = { kernel, mm, mirrors, closed: new Set<Dmirror>(), pages, cover, ...(uffd && { uffd }) }
+      const machine = { kernel, mm, mirrors, closed: new Set<Dmirror>(), children: [], pages, cover, ...(uffd && { uffd }) }
       for (const step of before) await step.run(machine)
       await uffd?.register(page(0), pages * PAGE_SIZE)
       if (uffd) await mm.madvise(page(0), pages * PAGE_SIZE, MADV_DONTNEED)
@@ -163,9 +172,11 @@ export function scenarioOf({ forms, pages, userfaultfd = false, before = [], tas
     async check({ cover, ...machine }) {
       cover.check()
       check?.(machine)
-      const { mm, mirrors, closed } = machine
+      const { mm, mirrors, closed, children } = machine
       await tolerate(async () => machine.uffd?.close())
       for (const mirror of mirrors) if (!closed.has(mirror)) await mirror.close()
+      for (const { notifiers } of children) if (notifiers.active > 0) throw new Error(`LEAK: ${notifiers.active} invalidations of a child have not ended`)
+      for (const child of children) await child.exit()
       if (mm.users > 0) await mm.exit()
       checkLeaks(mm, [])
       const { used } = mm.memory.frames

@@ -6,10 +6,13 @@ import type { MmStruct } from './mm-struct.ts'
 export async function exitMmap(mm: MmStruct): Promise<void> {
   await mm.locked('write', async () => {
     mm.ended = true
-    if (mm.vmas.size === 0) return
     const areas = [...mm.vmas]
-    await mm.notifiers.invalidate({ start: 0, end: Number.MAX_SAFE_INTEGER, event: 'unmap' }, () => mm.zap(0, mm.pageTable.limit))
-    for (const area of areas) mm.remove(area)
-    await mm.tableLock.section(() => { mm.pageTable.freeTables(0, mm.pageTable.limit) })
+    if (areas.length > 0) await mm.notifiers.invalidate({ start: 0, end: Number.MAX_SAFE_INTEGER, event: 'unmap' }, () => mm.zap(0, mm.pageTable.limit))
+    // Whoever has found one of them by its pages is in an invalidation under this lock, which the subscriptions have to outlive; also if a munmap
+    // has taken the area out since, so that none is left. Pairs with eachMapping(). Linux: unlink_anon_vmas().
+    await mm.life.rmapLock.write(async () => {
+      for (const area of areas) mm.remove(area)
+    })
+    if (areas.length > 0) await mm.tableLock.section(() => { mm.pageTable.freeTables(0, mm.pageTable.limit) })
   })
 }

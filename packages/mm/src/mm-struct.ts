@@ -20,6 +20,7 @@ import { VmaSet } from './vma-set.ts'
  *
  *     mmap lock (write)      areas, brk; with it everything below
  *     mmap lock (read)       faults, MADV_DONTNEED, truncation: entries, but not areas
+ *       rmap lock (read)     who comes from a page, with any address space's mmap lock or none: one area; write: the end of the address space
  *       invalidation         start .. end, around whatever removes or reduces a present entry
  *         page-table lock    one for the machine, a spinlock: entries, frames and page caches, one leaf table a step
  *

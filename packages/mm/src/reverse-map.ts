@@ -53,11 +53,12 @@ export async function eachMapping(
 ): Promise<void> {
   const size = frames.isCompound(head) ? HUGE_PAGE_SIZE : PAGE_SIZE
   for (const { area, start, end } of folioAreas(frames, head)) {
-    if (area.handle === -1) continue // it went while another one was told
     const { mm } = area
-    const announced = event === 'exclusive' ? Math.min(area.end, start + size) : end
-    // Not the mmap lock: the page may be mapped where the caller has no business, and in the address space whose lock it holds.
+    // Not the mmap lock: the page may be mapped where the caller has no business, and in the address space whose lock it holds. An area that is there now keeps the address
+    // space, since exitMmap() takes this lock to end it.
     const goOn = await mm.life.rmapLock.read(async () => {
+      if (area.handle === -1) return true // it went while another one was told
+      const announced = event === 'exclusive' ? Math.min(area.end, start + size) : end
       if (prepare) await prepare(mm, start)
       return mm.notifiers.invalidate({ start, end: announced, event, owner }, () => tableLock.section(() => visit(mm, start, end)))
     })

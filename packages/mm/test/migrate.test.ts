@@ -1,5 +1,6 @@
+import { createKernel } from '@mmu-notifier/kernel'
 import { describe, expect, test } from 'vitest'
-import { PFN_SHIFT, PFN_VALID, PROT_NONE, PROT_READ, PTE_DEVICE_PRIVATE, specialKind, type Mm } from '../src/index.ts'
+import { PFN_SHIFT, PFN_VALID, PhysicalMemory, PROT_NONE, PROT_READ, PTE_DEVICE_PRIVATE, specialKind, type Mm } from '../src/index.ts'
 import { TestDevice } from './device-pages.ts'
 import { anon, bytes, machine, mapFile, maps, outcome, page, pages, peek, poke, recordEvents, RW, sharedAnon } from './helpers.ts'
 
@@ -82,6 +83,29 @@ describe('to the memory of a device and back', () => {
     await poke(child, 0, 6)
     expect(inDevice(0)).toBe(false)
     expect([await peek(mm, 0), await peek(child, 0)]).toEqual([5, 6])
+  })
+
+  test.each([
+    ['exits', async (child: Mm) => { await child.exit() }],
+    ['unmaps the page and exits', async (child: Mm) => {
+      await child.munmap(page(0), pages(1))
+      await child.exit()
+    }],
+  ])('an address space that %s while its mapping of the page is looked for ends after the walk, whatever the schedule', async (_, end) => {
+    for (let seed = 1; seed <= 100; seed++) {
+      const kernel = createKernel({ preemption: { seed, probability: 0.5 } })
+      const memory = new PhysicalMemory(kernel)
+      const mm = memory.createMm('mm')
+      const device = new TestDevice(memory)
+      await anon(mm, 0, 1)
+      await poke(mm, 0, 5)
+      const child = await mm.fork('child')
+      const tasks = [kernel.spawn('migrate', async () => { await device.take(mm, 0, 1) }), kernel.spawn('child', () => end(child))]
+      for (const task of tasks) await task.join()
+      expect([child.notifiers.active, await peek(mm, 0)], `seed ${seed}`).toEqual([0, 5])
+      await mm.exit()
+      expect(memory.frames.used, `seed ${seed}`).toBe(1)
+    }
   })
 
   test('fork, mprotect, mremap, munmap and exit of pages in the device', async () => {
