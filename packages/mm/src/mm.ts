@@ -215,8 +215,8 @@ export class Mm {
    * bring. The caller holds no lock, no tree lock and no invalidation: who resolves may need each. Then `readRetry` of what it returns as
    * `seq`, under the user lock.
    *
-   * `busy`: more turns than `retries` in a row were lost to invalidations, or the notifier is dying. Errors as `rangeFault`; RangeError for
-   * `retries`. There are no signals and no OOM killer here, and so no EINTR. Linux: `hmm_range_fault_unlocked_timeout()`.
+   * `busy`: more turns than `retries` in a row were lost to invalidations, or the notifier is dying. Errors as `rangeFault`, EINVAL also when an
+   * update leaves the range outside of the notifier meanwhile; RangeError for `retries`. There are no signals and no OOM killer here, and so no EINTR. Linux: `hmm_range_fault_unlocked_timeout()`.
    */
   rangeFaultUnlocked(request: Omit<RangeFaultRequest, 'seq'>, options: UnlockedOptions = {}): Promise<UnlockedPages | 'busy'> {
     return rangeFaultUnlocked(this.#mm, request, options)

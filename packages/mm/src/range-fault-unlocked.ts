@@ -1,6 +1,6 @@
 import type { FaultOptions } from './fault.ts'
 import type { MmStruct } from './mm-struct.ts'
-import { checkRequest, faultRange, type FaultedPages, type RangeFaultRequest } from './range-fault.ts'
+import { checkCovered, checkPages, faultRange, type FaultedPages, type RangeFaultRequest } from './range-fault.ts'
 import { UserFault } from './userfault-queue.ts'
 
 export interface UnlockedOptions {
@@ -22,7 +22,8 @@ const UNLOCKED: FaultOptions = { by: 'remote', mayDropLock: true }
 /**
  * While the lock is dropped everything may change, so each turn begins with the notifier, and finds the areas and all pages again:
  *
- *     readBegin; mmap lock (read); faultRange; unlock      found: the caller's readRetry says whether it still holds
+ *     readBegin; is the range inside the notifier still?   EINVAL if not
+ *     mmap lock (read); faultRange; unlock                 found: the caller's readRetry says whether it still holds
  *                                                          busy: an invalidation came; a turn is lost
  *                                                          a fault to wait for: without the lock, then the next turn
  *
@@ -34,11 +35,12 @@ export async function rangeFaultUnlocked(
   { retries = 0 }: UnlockedOptions,
 ): Promise<UnlockedPages | 'busy'> {
   const { notifier } = request
-  checkRequest(mm, request)
+  checkPages(mm, request)
   if (!Number.isSafeInteger(retries) || retries < 0) throw new RangeError(`rangeFaultUnlocked: expected retries from 0 on, got ${retries}`)
   for (let lost = 0; retries === 0 || lost <= retries; ) {
     const seq = await notifier.readBegin()
     if (seq < 0) break // it is dying, so invalidated for ever
+    checkCovered(request)
     const found = await mm.mmapLock.read(() => faultRange(mm, { ...request, seq }, UNLOCKED))
     if (found === 'busy') lost++
     else if (found instanceof UserFault) {

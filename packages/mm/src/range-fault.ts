@@ -68,18 +68,23 @@ type Stop = { readonly at: number; readonly write: boolean } | 'waited'
 
 /** Linux: `hmm_range_fault()`. */
 export async function rangeFault(mm: MmStruct, request: RangeFaultRequest): Promise<FaultedPages | 'busy'> {
-  checkRequest(mm, request)
+  checkPages(mm, request)
+  checkCovered(request)
   return mm.mmapLock.read(() => faultRange(mm, request, REMOTE))
 }
 
-/** What is wrong with a request, also for {@link Mm.rangeFaultUnlocked}. */
-export function checkRequest(mm: MmStruct, { notifier, start, end }: Omit<RangeFaultRequest, 'seq'>): void {
+/** What is wrong with a request by itself. */
+export function checkPages(mm: MmStruct, { start, end }: Pick<RangeFaultRequest, 'start' | 'end'>): void {
   assertNotInCallback(mm.memory.kernel, 'fault', 'rangeFault')
   checkUnsigned('rangeFault', { start, end })
-  if (!isAligned(start) || !isAligned(end) || start >= end || start < notifier.start || end - 1 > notifier.last) {
-    const inside = `[${hex(notifier.start)}, ${hex(notifier.last)}]`
-    throw errno('EINVAL', `rangeFault: expected whole pages inside the notifier's ${inside}, got [${hex(start)}, ${hex(end)})`)
-  }
+  if (!isAligned(start) || !isAligned(end) || start >= end) throw errno('EINVAL', `rangeFault: expected whole pages, got [${hex(start)}, ${hex(end)})`)
+}
+
+/** What is wrong with it for the place where the notifier lies now. After each `readBegin`, which an update of the notifier makes stale. */
+export function checkCovered({ notifier, start, end }: Omit<RangeFaultRequest, 'seq'>): void {
+  if (start >= notifier.start && end - 1 <= notifier.last) return
+  const inside = `[${hex(notifier.start)}, ${hex(notifier.last)}]`
+  throw errno('EINVAL', `rangeFault: expected pages inside the notifier's ${inside}, got [${hex(start)}, ${hex(end)})`)
 }
 
 const REMOTE = { by: 'remote' } as const

@@ -103,6 +103,41 @@ test('a notifier that is removed meanwhile is busy: nobody would tell of changes
   await notifier.put()
 })
 
+test('the notifier shrinks before the turn, or while a page is waited for: EINVAL, as nobody would tell of changes', async () => {
+  const shrink = async (): Promise<() => Promise<void>> => {
+    const tree = await mm.notifiers.lockTree()
+    await tree.update(notifier, { start: page(0), last: page(1) - 1 })
+    return () => tree.unlock()
+  }
+  await anon(mm, 0, 4)
+  await uffd.register(page(2), pages(1))
+  const device = await waiting(2, 1, 'read')
+  await (await shrink())()
+  await uffd.zeropage(page(2), pages(1))
+  expect(await device()).toBe('EINVAL')
+  await uffd.close()
+  const grow = await mm.notifiers.lockTree()
+  await grow.update(notifier, { start: page(0), last: page(4) - 1 })
+  await grow.unlock()
+  const unlock = await shrink()
+  const again = await waiting(2, 1, 'read')
+  await unlock()
+  expect(await again()).toBe('EINVAL')
+})
+
+test('the notifier is about to grow: that is waited for', async () => {
+  await anon(mm, 0, 1)
+  await poke(mm, 0, 1)
+  const tree = await mm.notifiers.lockTree()
+  await tree.update(notifier, { start: page(1), last: page(2) - 1 })
+  await tree.unlock()
+  const again = await mm.notifiers.lockTree()
+  await again.update(notifier, { start: page(0), last: page(2) - 1 })
+  const device = await waiting(0, 1, 'read')
+  await again.unlock()
+  expect(await device()).toBe('w')
+})
+
 /** Copies on write in two leaf tables cost a turn each. */
 async function twoTurnsToLose(): Promise<void> {
   await anon(mm, 510, 6)
