@@ -2,9 +2,12 @@ import { hex, type IntervalNotifier, type IntervalNotifierOps } from '@mmu-notif
 import { errno } from './errno.ts'
 import type { MmStruct } from './mm-struct.ts'
 
+/** Leaves all of an interval: `without` it is the place where the interval will lie. */
+const NOTHING = { start: 0, end: 0 }
+
 /**
  * {@link Mm.insertOverVma}, under the mmap lock. All of it is under the tree lock, whose `find` sees inserts that are pending: two fault
- * handlers in one area do not both insert.
+ * handlers in one area do not both insert. As `find` answers by the places that updates will give, so does this.
  */
 export async function insertOverArea<Data>(
   mm: MmStruct,
@@ -19,15 +22,16 @@ export async function insertOverArea<Data>(
   const tree = await mm.notifiers.lockTree()
   try {
     for (let other = await tree.find(ops, start, last); other; other = await tree.findNext(other, start, last)) {
-      if (other.start > address) {
-        last = other.start - 1
+      const [place] = other.without(NOTHING)
+      if (place.start > address) {
+        last = place.start - 1
         break
       }
-      if (other.last >= address) {
+      if (place.last >= address) {
         await other.get()
         return other
       }
-      start = Math.max(start, other.last + 1)
+      start = Math.max(start, place.last + 1)
     }
     const [notifier] = await tree.batch<Data>({ insert: [{ interval: { start, last }, ops, data }] })
     await notifier.get()

@@ -276,9 +276,9 @@ export class Mm {
 
   /**
    * A notifier with these ops that covers `address`: the one that is there, or a new one over the part of the area around `address` that
-   * none of them covers. With a reference of the caller's, to be put, beside the owner's. EFAULT when nothing is mapped there. Takes the
-   * mmap lock, so that no munmap comes between the look at the area and the insert. Linux: `find_vma()` and
-   * `mmu_interval_notifier_insert()`, as drivers call them.
+   * none of them covers. What an update is about to move counts where it will be: in effect after the next `readBegin`. With a reference of
+   * the caller's, to be put, beside the owner's. EFAULT when nothing is mapped there. Takes the mmap lock, so that no munmap comes between
+   * the look at the area and the insert. Linux: `find_vma()` and `mmu_interval_notifier_insert()`, as drivers call them.
    */
   insertOverVma(address: number, ops: IntervalNotifierOps): Promise<IntervalNotifier>
   insertOverVma<Data>(address: number, ops: IntervalNotifierOps<Data>, data: Data): Promise<IntervalNotifier<Data>>

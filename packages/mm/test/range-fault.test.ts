@@ -208,4 +208,23 @@ describe('insertOverVma', () => {
     await mm.notifiers.insert({ start: page(8), last: page(20) - 1 }, ops)
     expect([await found(mm, 6), await found(mm, 0), await found(mm, 3)]).toEqual([[4, 8], [0, 2], [2, 4]])
   })
+
+  test.each([
+    ['grows over the address is found', 1, 4, true],
+    ['gives the address up is not', 4, 1, false],
+  ])('one that %s, before the update is applied', async (_, before, after, same) => {
+    const mm = newMm()
+    const { kernel } = mm.memory
+    await anon(mm, 0, 4)
+    const first = await mm.notifiers.insert({ start: page(0), last: page(before) - 1 }, ops)
+    const tree = await mm.notifiers.lockTree()
+    await tree.update(first, { start: page(0), last: page(after) - 1 })
+    let notifier = first
+    await kernel.spawn('fault', async () => { notifier = await mm.insertOverVma(page(3), ops) }).join()
+    await tree.unlock()
+    const intervals = mm.notifiers.intervals(ops).map(({ start, last }) => [number(start), number(last + 1)])
+    expect([notifier === first, intervals]).toEqual([same, same ? [[0, 4]] : [[0, 1], [1, 4]]])
+    const seq = await notifier.readBegin()
+    expect(await outcome(mm.rangeFault({ notifier, seq, start: page(3), end: page(4), access: 'read' }))).toMatchObject({ start: page(3) })
+  })
 })
