@@ -1,13 +1,11 @@
 import { hex } from '@mmu-notifier/core'
-import { isMmuNotifierError } from '@mmu-notifier/kernel'
-import { PAGE_SIZE, VM_READ, VM_WRITE } from './constants.ts'
+import { PAGE_SIZE } from './constants.ts'
 import { checkUnsigned, errno } from './errno.ts'
-import { handleFaults } from './fault.ts'
+import { getUserPages, putPages } from './get-user-pages.ts'
 import type { MmStruct } from './mm-struct.ts'
 import { isAligned } from './pages.ts'
-import { frameOf, isHuge, isMapping, makePte, PTE_DEVICE_EXCLUSIVE, PTE_EXCLUSIVE, PTE_PRESENT, PTE_SWAP_WRITE, PTE_WRITE, specialKind } from './pte.ts'
+import { frameOf, isMapping, makePte, PTE_DEVICE_EXCLUSIVE, PTE_EXCLUSIVE, PTE_SWAP_WRITE, PTE_WRITE, specialKind } from './pte.ts'
 import { eachMapping } from './reverse-map.ts'
-import { splitHugeEntry } from './split-huge.ts'
 
 /** Pages that a device has for itself, until their next invalidation. Linux: the `pages` of `make_device_exclusive_range()`. */
 export interface ExclusivePages {
@@ -26,58 +24,26 @@ export async function makeDeviceExclusive(mm: MmStruct, start: number, end: numb
   }
   const got = await getUserPages(mm, start, end, { access: 'write', split: true })
   const frames = Int32Array.from(got)
-  for (let i = 0; i < frames.length; i++) {
-    if (await makePageExclusive(mm, start + i * PAGE_SIZE, frames[i], owner)) continue
-    const frame = frames[i]
-    await mm.tableLock.section(() => { mm.frames.put(frame) })
-    frames[i] = 0
+  const release = async (): Promise<void> => {
+    const held = frames.filter((frame) => frame !== 0)
+    await mm.memory.unlockFrames(held)
+    await putPages(mm.memory, held)
   }
-  return {
-    frames,
-    async release() {
-      const held = frames.filter((frame) => frame !== 0)
-      await mm.memory.unlockFrames(held)
-      await mm.tableLock.section(() => {
-        for (const frame of held) mm.frames.put(frame)
-      })
-    },
-  }
-}
-
-interface GetOptions {
-  readonly access: 'read' | 'write'
-  /** No page is to be in a huge entry. Linux: FOLL_SPLIT_PMD. */
-  readonly split?: boolean
-}
-
-/** @returns pages with a reference each, up to the first that does not allow the access. Linux: `get_user_pages_remote()` */
-export async function getUserPages(mm: MmStruct, start: number, end: number, { access, split = false }: GetOptions): Promise<number[]> {
-  const needed = access === 'write' ? PTE_WRITE : PTE_PRESENT
-  const got: number[] = []
-  for (let at = start; at < end; ) {
-    await mm.tableLock.section(() => {
-      for (; at < end; at += PAGE_SIZE) {
-        const entry = mm.pageTable.get(at)
-        if (!(entry & needed) || (split && isHuge(entry))) return
-        mm.frames.get(frameOf(entry))
-        got.push(frameOf(entry))
-      }
-    })
-    if (at === end) break
-    const area = mm.vmas.find(at)
-    if (!area?.has(access === 'write' ? VM_WRITE : VM_READ)) break
-    if (split && mm.pageTable.getHuge(at) !== 0) {
-      await splitHugeEntry(mm, at)
-      continue
+  let i = 0
+  try {
+    for (; i < frames.length; i++) {
+      if (await makePageExclusive(mm, start + i * PAGE_SIZE, frames[i], owner)) continue
+      await putPages(mm.memory, [frames[i]])
+      frames[i] = 0
     }
-    try {
-      await handleFaults(mm, area, at, at + PAGE_SIZE, access, { by: 'remote', missingOnly: true })
-    } catch (error) {
-      if (!isMmuNotifierError(error, 'EFAULT')) throw error
-      break
-    }
+  } catch (error) {
+    // A callback has thrown. What is exclusive by now stays so, until the next access of the CPU; but nobody will release it.
+    await putPages(mm.memory, frames.subarray(i))
+    frames.fill(0, i)
+    await release()
+    throw error
   }
-  return got
+  return { frames, release }
 }
 
 /**
@@ -87,24 +53,32 @@ export async function getUserPages(mm: MmStruct, start: number, end: number, { a
 async function makePageExclusive(mm: MmStruct, address: number, frame: number, owner: unknown): Promise<boolean> {
   const { frames, tableLock, memory } = mm
   if (!(await tableLock.section(() => frames.head(frame) === frame && frames.tryLock(frame)))) return false
-  let lost = 0
-  if (frames.isAnonymous(frame)) {
-    await eachMapping(memory, frame, { event: 'exclusive', owner }, (other, start, end) => {
-      for (let at = start; at < end; at += PAGE_SIZE) {
-        const entry = other.pageTable.get(at)
-        const page = frameOf(entry)
-        if (entry === 0 || frames.head(page) !== frame) continue
-        if (specialKind(entry) === PTE_DEVICE_EXCLUSIVE) return false
-        if (!isMapping(entry)) continue
-        if (other === mm && at === address && entry & PTE_WRITE) lost++
-        const writable = entry & PTE_WRITE ? PTE_SWAP_WRITE : 0
-        other.pageTable.set(at, makePte(page, PTE_DEVICE_EXCLUSIVE | writable | (entry & PTE_EXCLUSIVE)))
-        frames.detachMapping(page)
-      }
-      return true
-    })
+  let made = false
+  try {
+    made = frames.isAnonymous(frame) && (await takeMappings(mm, address, frame, owner))
+    return made
+  } finally {
+    if (!made) await memory.unlockFrames([frame])
   }
-  if (lost > 0 && frames.folioMappings(frame) === 0) return true
-  await memory.unlockFrames([frame])
-  return false
+}
+
+/** @returns whether all mappings of the page are gone, and that at `address` was writable */
+async function takeMappings(mm: MmStruct, address: number, frame: number, owner: unknown): Promise<boolean> {
+  const { frames, memory } = mm
+  let lost = 0
+  await eachMapping(memory, frame, { event: 'exclusive', owner }, (other, start, end) => {
+    for (let at = start; at < end; at += PAGE_SIZE) {
+      const entry = other.pageTable.get(at)
+      const page = frameOf(entry)
+      if (entry === 0 || frames.head(page) !== frame) continue
+      if (specialKind(entry) === PTE_DEVICE_EXCLUSIVE) return false
+      if (!isMapping(entry)) continue
+      if (other === mm && at === address && entry & PTE_WRITE) lost++
+      const writable = entry & PTE_WRITE ? PTE_SWAP_WRITE : 0
+      other.pageTable.set(at, makePte(page, PTE_DEVICE_EXCLUSIVE | writable | (entry & PTE_EXCLUSIVE)))
+      frames.detachMapping(page)
+    }
+    return true
+  })
+  return lost > 0 && frames.folioMappings(frame) === 0
 }

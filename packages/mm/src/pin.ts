@@ -1,7 +1,7 @@
 import { hex } from '@mmu-notifier/core'
 import { PAGE_SIZE } from './constants.ts'
 import { checkUnsigned, errno } from './errno.ts'
-import { getUserPages } from './exclusive.ts'
+import { getUserPages, putPages } from './get-user-pages.ts'
 import type { PhysicalMemory } from './memory.ts'
 import { MIGRATE_PFN_MIGRATE, MIGRATE_PFN_SHIFT, migrateDeviceRange } from './migrate.ts'
 import type { MmStruct } from './mm-struct.ts'
@@ -31,17 +31,11 @@ export async function pinUserPages(mm: MmStruct, start: number, end: number, { a
       const frames = await getUserPages(mm, start, end, { access })
       const missing = start + frames.length * PAGE_SIZE
       const inDevice = longterm ? frames.filter((frame) => mm.frames.deviceOf(frame) !== undefined) : []
-      if (missing === end && inDevice.length === 0) return { frames, unpin: () => putAll(mm.memory, frames) }
-      await putAll(mm.memory, frames) // a page that is pinned does not move
+      if (missing === end && inDevice.length === 0) return { frames, unpin: () => putPages(mm.memory, frames) }
+      await putPages(mm.memory, frames) // a page that is pinned does not move
       if (missing < end) throw errno('EFAULT', `pinUserPages: ${hex(missing)} does not allow to ${access}`)
       await moveToSystem(mm.memory, inDevice)
     }
-  })
-}
-
-function putAll({ frames, tableLock }: PhysicalMemory, pages: readonly number[]): Promise<void> {
-  return tableLock.section(() => {
-    for (const frame of pages) frames.put(frame)
   })
 }
 

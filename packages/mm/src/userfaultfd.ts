@@ -1,4 +1,5 @@
 import { hex } from '@mmu-notifier/core'
+import { isMmuNotifierError } from '@mmu-notifier/kernel'
 import { HUGE_PAGE_SIZE, PAGE_SIZE, TASK_SIZE, UFFDIO_REGISTER_MODE_MISSING, VM_HUGETLB, VM_UFFD_MISSING, VM_WRITE } from './constants.ts'
 import { presentEntry } from './entries.ts'
 import { checkUnsigned, errno } from './errno.ts'
@@ -61,8 +62,8 @@ export class Userfaultfd {
 
   /**
    * Makes pages of `bytes` present from `start` on, writable where the area is, and wakes who waits for them. Not announced: nothing was there. ENOENT unless all of it is in one
-   * registered area; EEXIST when the first page is there, which wakes nobody. Linux: `UFFDIO_COPY`.
-   * @returns bytes done: less than asked for when a page behind the first is there
+   * registered area; EEXIST when the first page is there, ENOMEM when there is no frame for it, which wake nobody. Linux: `UFFDIO_COPY`.
+   * @returns bytes done: less than asked for when a page behind the first is there, or has no frame
    */
   copy(start: number, bytes: Uint8Array, options?: UserfaultOptions): Promise<number> {
     const { frames, pageTable, vmas } = this.#mm
@@ -152,14 +153,17 @@ export class Userfaultfd {
       this.#assertOpen(call)
       const area = mm.vmas.find(start)
       if (!area?.has(VM_UFFD_MISSING) || area.end < end) throw errno('ENOENT', `${call}: [${hex(start)}, ${hex(end)}) is not in one registered area`)
-      for (let present = false; at < end && !present; ) {
-        present = await mm.tableLock.section(() => {
-          for (const to = Math.min(alignDown(at, HUGE_PAGE_SIZE) + HUGE_PAGE_SIZE, end); at < to; at += PAGE_SIZE) {
-            if (mm.pageTable.get(at) !== 0) return true
-            install(area, at)
-          }
-          return false
-        })
+      const fillTable = (): boolean => {
+        for (const to = Math.min(alignDown(at, HUGE_PAGE_SIZE) + HUGE_PAGE_SIZE, end); at < to; at += PAGE_SIZE) {
+          if (mm.pageTable.get(at) !== 0) return false
+          install(area, at)
+        }
+        return true
+      }
+      try {
+        while (at < end && (await mm.tableLock.section(fillTable)));
+      } catch (error) {
+        if (at === start || !isMmuNotifierError(error, 'ENOMEM')) throw error // behind the first page it is short, as by a page that is there
       }
       if (at === start) throw errno('EEXIST', `${call}: the page at ${hex(start)} is there`)
     })

@@ -1,4 +1,4 @@
-import { createKernel, isMmuNotifierError } from '@mmu-notifier/kernel'
+import { createKernel, isMmuNotifierError, MmuNotifierError } from '@mmu-notifier/kernel'
 import type { IntervalNotifierOps, InvalidateRange } from '@mmu-notifier/core'
 import {
   MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, MAP_SHARED, PAGE_SIZE, PhysicalMemory, PROT_EXEC, PROT_READ, PROT_WRITE, VM_GROWSDOWN, type Mm,
@@ -20,6 +20,17 @@ export function machine(options?: PhysicalMemoryOptions): PhysicalMemory {
     throw new Error(`task ${name} invalidates (${event}) without the mmap lock and the rmap lock`)
   })
   return new PhysicalMemory(kernel, options)
+}
+
+/** There are `count` frames left from now on. @returns makes memory plentiful again */
+export function leaveFrames({ frames }: PhysicalMemory, count: number): () => void {
+  const allocate = frames.allocate.bind(frames)
+  let left = count
+  frames.allocate = () => {
+    if (left-- > 0) return allocate()
+    throw new MmuNotifierError('ENOMEM', 'ENOMEM  allocate: the test has left none')
+  }
+  return () => { frames.allocate = allocate }
 }
 
 export function newMm(name = 'mm'): Mm {

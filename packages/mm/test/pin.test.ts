@@ -1,6 +1,7 @@
 import { createKernel } from '@mmu-notifier/kernel'
 import { describe, expect, test } from 'vitest'
 import { MAP_ANONYMOUS, MAP_PRIVATE, PAGE_SIZE, PhysicalMemory, PROT_READ, PROT_WRITE, type Mm } from '../src/index.ts'
+import { leaveFrames } from './helpers.ts'
 
 async function mapped(prot = PROT_READ | PROT_WRITE): Promise<{ readonly mm: Mm; readonly memory: PhysicalMemory; readonly at: number }> {
   const memory = new PhysicalMemory(createKernel())
@@ -24,6 +25,14 @@ describe('pinUserPages', () => {
     await expect(mm.pinUserPages(at, at + PAGE_SIZE, { access: 'write' })).rejects.toMatchObject({ code: 'EFAULT' })
     await expect(mm.pinUserPages(at, at + 3 * PAGE_SIZE)).rejects.toMatchObject({ code: 'EFAULT' })
     await expect(mm.pinUserPages(at + 1, at + PAGE_SIZE)).rejects.toMatchObject({ code: 'EINVAL' })
+    expect(memory.frames.used).toBe(1)
+  })
+
+  test('where memory ends in the middle, nothing stays pinned', async () => {
+    const { mm, memory, at } = await mapped()
+    leaveFrames(memory, 1)
+    await expect(mm.pinUserPages(at, at + 2 * PAGE_SIZE, { access: 'write' })).rejects.toMatchObject({ code: 'ENOMEM' })
+    await mm.exit()
     expect(memory.frames.used).toBe(1)
   })
 })

@@ -3,7 +3,7 @@ import { afterEach, describe, expect, test } from 'vitest'
 import {
   MADV_DONTNEED, MADV_HUGEPAGE, MADV_POPULATE_WRITE, MAP_HUGETLB, MREMAP_DONTUNMAP, MREMAP_MAYMOVE, PAGE_SIZE, PROT_READ, PTE_WRITE, signalOf, VM_UFFD_MISSING, type Mm, type Userfaultfd,
 } from '../src/index.ts'
-import { anon, bytes, machine, mapFile, newMm, outcome, page, pages, peek, poke, recordEvents, sharedAnon } from './helpers.ts'
+import { anon, bytes, leaveFrames, machine, mapFile, newMm, outcome, page, pages, peek, poke, recordEvents, sharedAnon } from './helpers.ts'
 
 /** Pages that begin with these bytes. */
 function content(...first: number[]): Uint8Array {
@@ -148,6 +148,20 @@ describe('copy', () => {
     expect(await uffd.copy(page(0), content(1, 2, 9, 9))).toBe(pages(2))
     expect([await outcome(uffd.copy(page(2), content(9))), await outcome(uffd.zeropage(page(1), pages(1)))]).toEqual(['EEXIST', 'EEXIST'])
     expect([await peek(mm, 0), await peek(mm, 1), await peek(mm, 2), mm.memory.frames.used]).toEqual([1, 2, 3, 4])
+  })
+
+  test('memory that ends behind the first page makes it short, and wakes who waits for what is there; at the first it is ENOMEM, and wakes nobody', async () => {
+    const mm = newMm()
+    const uffd = await registered(mm, 0, 4)
+    const found: unknown[] = []
+    const cpu = await reading(mm, 1, found)
+    const plenty = leaveFrames(mm.memory, 0)
+    expect([await outcome(uffd.copy(page(1), content(7))), cpu.finished]).toEqual(['ENOMEM', false])
+    plenty()
+    leaveFrames(mm.memory, 2)
+    expect(await uffd.copy(page(0), content(6, 7, 8, 9))).toBe(pages(2))
+    await cpu.join()
+    expect(found).toEqual([7])
   })
 
   test('is writable where the area is', async () => {
