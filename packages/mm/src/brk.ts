@@ -14,6 +14,7 @@ export async function brk(mm: MmStruct, end: number): Promise<number> {
     if (end < mm.startBrk) return mm.brk
     if (to < from) {
       if (!mm.vmas.first(to, from)) return mm.brk
+      mm.brk = end // before: a callback that throws does not keep the memory
       await mm.unmap(to, from)
     } else if (to > from) {
       if (!hasRoom(mm, from, to)) return mm.brk

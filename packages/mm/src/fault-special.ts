@@ -35,13 +35,16 @@ export async function faultExclusive(mm: MmStruct, area: VmArea, address: number
   })
   if (!found) return
   await mm.memory.lockFrame(frame)
-  await mm.notifiers.invalidate({ start: address, end: address + PAGE_SIZE, event: 'exclusive' }, () =>
-    mm.tableLock.section(() => {
-      if (mm.pageTable.get(address) === entry) mm.pageTable.set(address, restoreExclusive(mm.frames, area, entry))
-    }),
-  )
-  await mm.memory.unlockFrames([frame])
-  await mm.tableLock.section(() => { mm.frames.put(frame) })
+  try {
+    await mm.notifiers.invalidate({ start: address, end: address + PAGE_SIZE, event: 'exclusive' }, () =>
+      mm.tableLock.section(() => {
+        if (mm.pageTable.get(address) === entry) mm.pageTable.set(address, restoreExclusive(mm.frames, area, entry))
+      }),
+    )
+  } finally {
+    await mm.memory.unlockFrames([frame])
+    await mm.tableLock.section(() => { mm.frames.put(frame) })
+  }
 }
 
 /** Linux: `migration_entry_wait()`. */

@@ -82,9 +82,12 @@ export class VmFile {
     if (!taken) return
     // No fault finds a page behind the end from here on. A private copy of one that was mapped before may still be made during the first
     // pass: hence the second.
-    await this.#unmap(firstGone * PAGE_SIZE, Infinity)
-    await this.#unmap(firstGone * PAGE_SIZE, Infinity)
-    await this.#release(taken)
+    try {
+      await this.#unmap(firstGone * PAGE_SIZE, Infinity)
+      await this.#unmap(firstGone * PAGE_SIZE, Infinity)
+    } finally {
+      await this.#release(taken)
+    }
   }
 
   /**
@@ -101,8 +104,11 @@ export class VmFile {
     await this.#zero(Math.max(offset, last * PAGE_SIZE), end)
     if (first === last) return
     const taken = await this.#lock.section(() => this.cache.take(first, last))
-    await this.#unmap(first * PAGE_SIZE, last * PAGE_SIZE, taken)
-    await this.#release(taken)
+    try {
+      await this.#unmap(first * PAGE_SIZE, last * PAGE_SIZE, taken)
+    } finally {
+      await this.#release(taken)
+    }
   }
 
   /** The name goes: the pages are freed when no area maps the file any more. Linux: `unlink()`, `shmctl(IPC_RMID)`. */

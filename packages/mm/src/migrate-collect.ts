@@ -13,11 +13,10 @@ const SELECTED = { system: undefined, devicePrivate: 'private', deviceCoherent: 
 /**
  * Takes the pages of the range that can be moved out of the page table: each is locked, with a reference, and a migration entry in its place.
  * Linux: `migrate_vma_collect()`.
- * @returns `src` of the migration
+ * @param src of the migration
  */
-export async function collect(mm: MmStruct, area: VmArea, request: MigrateVmaRequest): Promise<Int32Array> {
+export async function collect(mm: MmStruct, area: VmArea, request: MigrateVmaRequest, src: Int32Array): Promise<void> {
   const { start, end, owner } = request
-  const src = new Int32Array((end - start) / PAGE_SIZE)
   await mm.notifiers.invalidate({ start, end, event: 'migrate', owner }, async () => {
     for (let at = start; at < end; ) {
       const { to, split } = await mm.tableLock.section(() => {
@@ -32,7 +31,6 @@ export async function collect(mm: MmStruct, area: VmArea, request: MigrateVmaReq
       if (!split || !(await split())) at = to
     }
   })
-  return src
 }
 
 /**

@@ -42,7 +42,7 @@ export interface MigrateVmaRequest {
  *    MIGRATE_PFN_WRITE as it should be into `dst`, whose reference goes over. `src` without a frame is zeros. 0 leaves the page.
  * 2. {@link Migration.pages}: what has MIGRATE_PFN_MIGRATE in `src` afterwards has moved.
  * 3. Program the device.
- * 4. {@link Migration.finalize}: the CPU page tables map the new pages, and the old ones are given back.
+ * 4. {@link Migration.finalize}, whatever has failed: the CPU page tables map the new pages, and the old ones are given back.
  */
 export class Migration {
   readonly src: Int32Array
@@ -53,10 +53,12 @@ export class Migration {
   readonly #memory: PhysicalMemory
   readonly #area: VmArea | undefined
   readonly #request: MigrateVmaRequest | undefined
+  /** The second event, from its start on. */
+  #range: InvalidateRange | undefined
 
-  constructor(memory: PhysicalMemory, src: Int32Array, request?: MigrateVmaRequest, area?: VmArea) {
-    this.src = src
-    this.dst = new Int32Array(src.length)
+  constructor(memory: PhysicalMemory, count: number, request?: MigrateVmaRequest, area?: VmArea) {
+    this.src = new Int32Array(count)
+    this.dst = new Int32Array(count)
     this.start = request?.start ?? 0
     this.end = request?.end ?? 0
     this.#memory = memory
@@ -64,48 +66,34 @@ export class Migration {
     this.#area = area
   }
 
-  /** Linux: `migrate_device_unmap()`. What is mapped still, or used by somebody else, goes back. */
-  async unmap(): Promise<void> {
-    const { frames, tableLock } = this.#memory
-    const faultFrame = this.#request?.faultFrame
-    const stay: number[] = []
-    for (let i = 0; i < this.src.length; i++) {
-      const frame = this.src[i] >> MIGRATE_PFN_SHIFT
-      if (frame === ZERO_FRAME) continue
-      if (frames.mappings(frame) > 0) await tryToMigrate(this.#memory, frame)
-      const ours = 1 + (frame === faultFrame ? 1 : 0)
-      const cached = frames.reverse(frame)?.anonymous === false ? 1 : 0
-      if (frames.mappings(frame) === 0 && frames.references(frame) <= ours + cached) continue
-      stay.push(frame)
-      this.src[i] = 0
+  /**
+   * Takes the pages out that `collect` notes in `src`, each locked and with a reference. If a callback throws, all go back: nobody gets the migration to finalize it. Linux: the
+   * common part of `migrate_vma_setup()` and `migrate_device_range()`
+   */
+  async setup(collect: (src: Int32Array) => Promise<void>): Promise<this> {
+    try {
+      await collect(this.src)
+      await this.#unmap()
+    } catch (error) {
+      await this.#putBack(this.src.keys())
+      throw error
     }
-    if (stay.length === 0) return
-    await tableLock.section(() => {
-      for (const frame of stay) this.#arrive(frame, frame)
-    })
-    await this.#memory.frameWaiters.wakeAll()
+    return this
   }
 
-  /** Commits page by page; private pages that were never there come into being, under a second event. Linux: `migrate_vma_pages()`. */
+  /**
+   * Commits page by page; private pages that were never there come into being, under a second event. If one of its callbacks throws, the page and all behind it stay: finalize. Linux:
+   * `migrate_vma_pages()`.
+   */
   async pages(): Promise<void> {
-    const { frames, tableLock } = this.#memory
-    let range: InvalidateRange | undefined
-    for (let i = 0; i < this.src.length; i++) {
-      const from = this.src[i] >> MIGRATE_PFN_SHIFT
-      const to = this.dst[i] >> MIGRATE_PFN_SHIFT
-      if (to === 0) this.src[i] &= ~MIGRATE_PFN_MIGRATE
-      else if (from !== 0) {
-        if (frames.isAnonymous(from)) frames.setReverse(to, frames.reverse(from), frames.index(from))
-        else this.src[i] &= ~MIGRATE_PFN_MIGRATE // the device's page cannot be in a page cache
-      } else if (this.src[i] & MIGRATE_PFN_MIGRATE && this.#area && this.#request) {
-        const area = this.#area
-        const start = this.start + i * PAGE_SIZE
-        const { owner } = this.#request
-        range ??= await area.mm.notifiers.invalidateRangeStart({ start, end: this.end, event: 'migrate', owner })
-        if (!(await tableLock.section(() => insertPage(area, start, to)))) this.src[i] &= ~MIGRATE_PFN_MIGRATE
-      }
+    const { src } = this
+    let i = 0
+    try {
+      for (; i < src.length; i++) await this.#commit(i)
+    } finally {
+      for (; i < src.length; i++) src[i] &= ~MIGRATE_PFN_MIGRATE
+      if (this.#range && this.#area) await this.#area.mm.notifiers.invalidateRangeEnd(this.#range)
     }
-    if (range && this.#area) await this.#area.mm.notifiers.invalidateRangeEnd(range)
   }
 
   /** Linux: `migrate_vma_finalize()`. */
@@ -122,6 +110,51 @@ export class Migration {
       }
     })
     await frameWaiters.wakeAll()
+  }
+
+  /** Linux: `migrate_device_unmap()`. What is mapped still, or used by somebody else, goes back. */
+  async #unmap(): Promise<void> {
+    const { frames } = this.#memory
+    const faultFrame = this.#request?.faultFrame
+    const stay: number[] = []
+    for (let i = 0; i < this.src.length; i++) {
+      const frame = this.src[i] >> MIGRATE_PFN_SHIFT
+      if (frame === 0) continue
+      if (frames.mappings(frame) > 0) await tryToMigrate(this.#memory, frame)
+      const ours = 1 + (frame === faultFrame ? 1 : 0)
+      const cached = frames.reverse(frame)?.anonymous === false ? 1 : 0
+      if (frames.mappings(frame) > 0 || frames.references(frame) > ours + cached) stay.push(i)
+    }
+    if (stay.length > 0) await this.#putBack(stay)
+  }
+
+  async #commit(i: number): Promise<void> {
+    const { frames, tableLock } = this.#memory
+    const from = this.src[i] >> MIGRATE_PFN_SHIFT
+    const to = this.dst[i] >> MIGRATE_PFN_SHIFT
+    if (to === 0) this.src[i] &= ~MIGRATE_PFN_MIGRATE
+    else if (from !== 0) {
+      if (frames.isAnonymous(from)) frames.setReverse(to, frames.reverse(from), frames.index(from))
+      else this.src[i] &= ~MIGRATE_PFN_MIGRATE // the device's page cannot be in a page cache
+    } else if (this.src[i] & MIGRATE_PFN_MIGRATE && this.#area && this.#request) {
+      const area = this.#area
+      const start = this.start + i * PAGE_SIZE
+      const { owner } = this.#request
+      this.#range ??= await area.mm.notifiers.invalidateRangeStart({ start, end: this.end, event: 'migrate', owner })
+      if (!(await tableLock.section(() => insertPage(area, start, to)))) this.src[i] &= ~MIGRATE_PFN_MIGRATE
+    }
+  }
+
+  /** Pages that are out come back to where they were. @param places in `src` */
+  async #putBack(places: Iterable<number>): Promise<void> {
+    await this.#memory.tableLock.section(() => {
+      for (const i of places) {
+        const frame = this.src[i] >> MIGRATE_PFN_SHIFT
+        this.src[i] = 0
+        if (frame !== 0) this.#arrive(frame, frame)
+      }
+    })
+    await this.#memory.frameWaiters.wakeAll()
   }
 
   /** Under the page-table lock. */
@@ -142,27 +175,23 @@ export async function migrateVma(mm: MmStruct, request: MigrateVmaRequest): Prom
   if (!isAligned(start) || !isAligned(end) || start >= end || !area || area.end < end || area.has(VM_HUGETLB)) {
     throw errno('EINVAL', `migrateVma: expected whole pages of one area, not of MAP_HUGETLB, got [${hex(start)}, ${hex(end)})`)
   }
-  const migration = new Migration(mm.memory, await collect(mm, area, request), request, area)
-  await migration.unmap()
-  return migration
+  return new Migration(mm.memory, (end - start) / PAGE_SIZE, request, area).setup((src) => collect(mm, area, request, src))
 }
 
 /**
  * Takes pages out of the memory of a device, wherever they are mapped; those that nobody uses are left out. Linux: `migrate_device_range()`.
  */
-export async function migrateDeviceRange(memory: PhysicalMemory, pages: readonly number[]): Promise<Migration> {
+export function migrateDeviceRange(memory: PhysicalMemory, pages: readonly number[]): Promise<Migration> {
   const { frames, tableLock } = memory
-  const src = new Int32Array(pages.length)
-  await tableLock.section(() => {
-    pages.forEach((frame, i) => {
-      if (frames.references(frame) === 0 || !frames.tryLock(frame)) return
-      frames.get(frame)
-      src[i] = (frame << MIGRATE_PFN_SHIFT) | MIGRATE_PFN_MIGRATE
-    })
-  })
-  const migration = new Migration(memory, src)
-  await migration.unmap()
-  return migration
+  return new Migration(memory, pages.length).setup((src) =>
+    tableLock.section(() => {
+      pages.forEach((frame, i) => {
+        if (frames.references(frame) === 0 || !frames.tryLock(frame)) return
+        frames.get(frame)
+        src[i] = (frame << MIGRATE_PFN_SHIFT) | MIGRATE_PFN_MIGRATE
+      })
+    }),
+  )
 }
 
 /**

@@ -1,4 +1,4 @@
-import { hex, NotifiedMm, type NotifierSubscriptions } from '@mmu-notifier/core'
+import { hex, NotifiedMm, type InvalidateRange, type InvalidateRequest, type NotifierSubscriptions } from '@mmu-notifier/core'
 import type { RwSemaphore, SpinLock } from '@mmu-notifier/kernel'
 import { HEAP_START, HUGE_PAGE_SIZE, PAGE_SIZE } from './constants.ts'
 import { dropEntry, dropHugeEntry } from './entries.ts'
@@ -127,10 +127,30 @@ export class MmStruct implements FileMapper {
     const areas = this.vmas.carve(start, end)
     if (areas.length === 0) return
     for (const area of areas) this.remove(area)
-    await this.notifiers.invalidate({ start, end, event: 'unmap' }, () => this.zap(start, end))
-    await this.tableLock.section(() => {
-      this.pageTable.freeTables(start, end, (from, to) => this.vmas.first(from, to) !== undefined)
-    })
+    try {
+      await this.carryOut({ start, end, event: 'unmap' }, () => this.zap(start, end))
+    } finally {
+      await this.tableLock.section(() => {
+        this.pageTable.freeTables(start, end, (from, to) => this.vmas.first(from, to) !== undefined)
+      })
+    }
+  }
+
+  /**
+   * An invalidation for what the areas say already: if a callback throws, which in Linux can no more than refuse, and be warned of, the entries follow all the same; then the error
+   * goes on.
+   */
+  async carryOut(request: InvalidateRequest, body: () => Promise<void>): Promise<void> {
+    let range: InvalidateRange | undefined
+    try {
+      range = await this.notifiers.invalidateRangeStart(request)
+    } finally {
+      try {
+        await body()
+      } finally {
+        if (range) await this.notifiers.invalidateRangeEnd(range)
+      }
+    }
   }
 
   /** Takes an area out; its entries are the caller's to clear. */

@@ -166,7 +166,12 @@ export class Mm {
   async fork(name: string): Promise<Mm> {
     const child = new Mm(this.memory, name)
     child.setBrk(this.#mm.startBrk, this.#mm.brk)
-    await dupMmap(this.#mm, child.#mm)
+    try {
+      await dupMmap(this.#mm, child.#mm)
+    } catch (error) {
+      await child.exit()
+      throw error
+    }
     return child
   }
 

@@ -48,7 +48,7 @@ async function protectArea(mm: MmStruct, start: number, end: number, flags: numb
   const { shared } = mm.vmas.merge(area)
   const first = mm.pageTable.nextTable(start, end, PMD_TABLE)
   if (first === -1) return
-  await mm.notifiers.invalidate({ start: first, end, event: 'protectionVma' }, () =>
+  await mm.carryOut({ start: first, end, event: 'protectionVma' }, () =>
     mm.eachLeaf(
       first,
       end,

@@ -118,7 +118,12 @@ async function move(mm: MmStruct, area: VmArea, { from, oldSize, newSize, flags 
   if (oldSize === 0) return to
   const end = from + oldSize
   const below = alignedDown(mm, from, to, oldSize)
-  await mm.notifiers.invalidate({ start: from - below, end, event: 'unmap' }, () => moveEntries(mm, from - below, end, to - below))
+  try {
+    await mm.notifiers.invalidate({ start: from - below, end, event: 'unmap' }, () => moveEntries(mm, from - below, end, to - below))
+  } catch (error) {
+    await mm.unmap(to, to + newSize) // a callback has thrown: all entries are at the old place
+    throw error
+  }
   if (!(flags & MREMAP_DONTUNMAP)) await mm.unmap(from, end)
   else leaveEmpty(mm, from, end)
   return to
@@ -134,25 +139,32 @@ function leaveEmpty(mm: MmStruct, start: number, end: number): void {
 
 /**
  * Tables that are there come into being at the new place, even if they are empty; where both places are aligned they move as they are, and
- * so do huge pages, which else are split. Linux: `move_page_tables()`.
+ * so do huge pages, which else are split. If a callback of that throws, what has moved comes back; no huge page has to be split for it. Linux:
+ * `move_page_tables()`, and what `move_vma()` does after an error.
  */
 async function moveEntries(mm: MmStruct, from: number, end: number, to: number): Promise<void> {
   const { pageTable, tableLock } = mm
   let splitAt = -1
-  for (let at = from; at < end; ) {
-    at = await tableLock.section(() => {
-      const source = pageTable.nextTable(at, end)
-      if (source === -1) return end
-      const target = source - from + to
-      const room = alignDown(target, HUGE_PAGE_SIZE) + HUGE_PAGE_SIZE - target
-      const stop = Math.min(pageTable.pieceEnd(source), end, source + room)
-      if (stop - source === HUGE_PAGE_SIZE && pageTable.moveLeaf(source, target)) return stop
-      if (pageTable.getHuge(source) !== 0) return (splitAt = source)
-      pageTable.makeLeaf(target)
-      pageTable.clearRange(source, stop, (address, entry) => { pageTable.set(address - from + to, entry) })
-      return stop
-    })
-    if (at === splitAt) await splitHugeEntry(mm, at)
+  let at = from
+  try {
+    while (at < end) {
+      at = await tableLock.section(() => {
+        const source = pageTable.nextTable(at, end)
+        if (source === -1) return end
+        const target = source - from + to
+        const room = alignDown(target, HUGE_PAGE_SIZE) + HUGE_PAGE_SIZE - target
+        const stop = Math.min(pageTable.pieceEnd(source), end, source + room)
+        if (stop - source === HUGE_PAGE_SIZE && pageTable.moveLeaf(source, target)) return stop
+        if (pageTable.getHuge(source) !== 0) return (splitAt = source)
+        pageTable.makeLeaf(target)
+        pageTable.clearRange(source, stop, (address, entry) => { pageTable.set(address - from + to, entry) })
+        return stop
+      })
+      if (at === splitAt) await splitHugeEntry(mm, at)
+    }
+  } catch (error) {
+    if (at > from) await moveEntries(mm, to, to + at - from, from)
+    throw error
   }
 }
 

@@ -26,26 +26,32 @@ export function lockFolio(frames: FrameTable, head: number): boolean {
  * `split_folio()`
  */
 export async function splitFolio(memory: PhysicalMemory, head: number): Promise<boolean> {
-  const split = await splitLocked(memory, head)
-  await memory.unlockFrames([head])
-  await memory.tableLock.section(() => { memory.frames.put(head) })
-  return split
+  try {
+    return await splitLocked(memory, head)
+  } finally {
+    await memory.unlockFrames([head])
+    await memory.tableLock.section(() => { memory.frames.put(head) })
+  }
 }
 
 /** Linux: `split_huge_page_to_list_to_order()`. */
 async function splitLocked(memory: PhysicalMemory, head: number): Promise<boolean> {
   const { frames, tableLock } = memory
   if (!(await tableLock.section(() => frames.folioMappings(head) === frames.references(head) - 1))) return false
-  await tryToMigrate(memory, head)
-  const split = await tableLock.section(() => {
-    const split = frames.references(head) === 1
-    const areas = folioAreas(frames, head)
-    if (split) frames.splitCompound(head)
-    for (const area of areas) remap(frames, head, area, split)
-    if (split) for (let i = 1; i < HUGE_PAGE_FRAMES; i++) frames.put(head + i)
-    return split
-  })
-  await memory.frameWaiters.wakeAll()
+  let split = false
+  try {
+    await tryToMigrate(memory, head)
+  } finally {
+    // Also when a callback has thrown: then something maps the page still, so it stays one.
+    await tableLock.section(() => {
+      split = frames.references(head) === 1
+      const areas = folioAreas(frames, head)
+      if (split) frames.splitCompound(head)
+      for (const area of areas) remap(frames, head, area, split)
+      if (split) for (let i = 1; i < HUGE_PAGE_FRAMES; i++) frames.put(head + i)
+    })
+    await memory.frameWaiters.wakeAll()
+  }
   return split
 }
 

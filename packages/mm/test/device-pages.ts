@@ -20,7 +20,7 @@ export class TestDevice {
 
   /** Moves pages of the window here. @returns which of them have moved */
   async take(mm: Mm, first: number, count: number): Promise<boolean[]> {
-    return mm.mmapRead(async () => this.move(await mm.migrateVma({ start: page(first), end: page(first + count), owner: this, select: 'system' }), () => this.#allocate()))
+    return mm.mmapRead(async () => this.move(await mm.migrateVma({ start: page(first), end: page(first + count), owner: this, select: 'system' }), () => this.allocate()))
   }
 
   /** Moves pages of the window back to RAM. */
@@ -43,7 +43,7 @@ export class TestDevice {
     return moved
   }
 
-  #allocate(): number {
+  allocate(): number {
     const frame = this.free.pop()
     if (frame === undefined) throw new RangeError('the device is full')
     this.pages.take(frame)
