@@ -261,7 +261,7 @@ export class Mm {
 
   /**
    * Takes a reference to each page, faulted in as needed, for somebody who uses it outside of the page tables. Takes the mmap lock. EFAULT where the access is not allowed;
-   * EINVAL. Linux: `pin_user_pages()`, `get_user_pages()`.
+   * EBUSY when a page in the memory of a device is to leave it, and somebody else uses it; ENOMEM, EINVAL. Linux: `pin_user_pages()`, `get_user_pages()`.
    */
   pinUserPages(start: number, end: number, options: PinOptions = {}): Promise<PinnedPages> {
     return pinUserPages(this.#mm, start, end, options)

@@ -3,7 +3,7 @@ import { PAGE_SIZE } from './constants.ts'
 import { checkUnsigned, errno } from './errno.ts'
 import { getUserPages, putPages } from './get-user-pages.ts'
 import type { PhysicalMemory } from './memory.ts'
-import { MIGRATE_PFN_MIGRATE, MIGRATE_PFN_SHIFT, migrateDeviceRange } from './migrate.ts'
+import { MIGRATE_PFN_MIGRATE, MIGRATE_PFN_SHIFT, Migration } from './migrate.ts'
 import type { MmStruct } from './mm-struct.ts'
 import { isAligned } from './pages.ts'
 
@@ -18,7 +18,7 @@ export interface PinnedPages {
 export interface PinOptions {
   /** Default: `read`. Linux: FOLL_WRITE. */
   readonly access?: 'read' | 'write'
-  /** For as long as the process likes: a page in the memory of a device moves to RAM first. Linux: FOLL_LONGTERM. */
+  /** For as long as the process likes: a page in the memory of a device moves to RAM first, EBUSY if it cannot. Linux: FOLL_LONGTERM. */
   readonly longterm?: boolean
 }
 
@@ -32,25 +32,50 @@ export async function pinUserPages(mm: MmStruct, start: number, end: number, { a
       const missing = start + frames.length * PAGE_SIZE
       const inDevice = longterm ? frames.filter((frame) => mm.frames.deviceOf(frame) !== undefined) : []
       if (missing === end && inDevice.length === 0) return { frames, unpin: () => putPages(mm.memory, frames) }
-      await putPages(mm.memory, frames) // a page that is pinned does not move
-      if (missing < end) throw errno('EFAULT', `pinUserPages: ${hex(missing)} does not allow to ${access}`)
+      if (missing < end) {
+        await putPages(mm.memory, frames)
+        throw errno('EFAULT', `pinUserPages: ${hex(missing)} does not allow to ${access}`)
+      }
+      await putPages(mm.memory, frames.filter((frame) => mm.frames.deviceOf(frame) === undefined))
       await moveToSystem(mm.memory, inDevice)
     }
   })
 }
 
-/** Only pages that the CPU can reach come here: a page that is private to a device has come back by the fault. Linux: `migrate_device_coherent_folio()`. */
+/**
+ * Takes over the references, whatever comes of it. Only pages that the CPU can reach come here: a page that is private to a device has come back by the fault. EBUSY for a page that
+ * somebody else uses, ENOMEM. Linux: `migrate_longterm_unpinnable_folios()`
+ */
 async function moveToSystem(memory: PhysicalMemory, pages: readonly number[]): Promise<void> {
+  let next = 0
+  try {
+    while (next < pages.length) {
+      const frame = pages[next++]
+      if (!(await movePage(memory, frame))) throw errno('EBUSY', `pinUserPages: page ${frame} of a device is in use, and cannot move to RAM`)
+    }
+  } finally {
+    await putPages(memory, pages.slice(next))
+  }
+}
+
+/** @returns whether nobody else has used it. Linux: `migrate_device_coherent_folio()` */
+async function movePage(memory: PhysicalMemory, frame: number): Promise<boolean> {
   const { frames, tableLock } = memory
-  const migration = await migrateDeviceRange(memory, pages)
-  await tableLock.section(() => {
-    migration.src.forEach((pfn, i) => {
-      if (!(pfn & MIGRATE_PFN_MIGRATE)) return
-      const copy = frames.allocate()
-      frames.copy(pfn >> MIGRATE_PFN_SHIFT, copy)
-      migration.dst[i] = copy << MIGRATE_PFN_SHIFT
-    })
+  const migration = await new Migration(memory, 1).setup(async (src) => {
+    await memory.lockFrame(frame)
+    src[0] = (frame << MIGRATE_PFN_SHIFT) | MIGRATE_PFN_MIGRATE
   })
-  await migration.pages()
-  await migration.finalize()
+  const { src, dst } = migration
+  try {
+    await tableLock.section(() => {
+      if (src[0] === 0) return
+      const copy = frames.allocate()
+      frames.copy(frame, copy)
+      dst[0] = copy << MIGRATE_PFN_SHIFT
+    })
+    await migration.pages()
+    return (src[0] & MIGRATE_PFN_MIGRATE) !== 0
+  } finally {
+    await migration.finalize()
+  }
 }

@@ -89,4 +89,19 @@ describe('coherent memory of a device', () => {
     expect([isThere(0), isThere(1), (await mm.read(at, 1))[0]]).toEqual([false, false, 5])
     await long.unpin()
   })
+
+  test.each([0, 1])('who pins it for long, while page %i is in use, is told EBUSY, and keeps nothing', async (used) => {
+    await mm.write(at, Uint8Array.of(5))
+    await toDevice()
+    const other = await mm.pinUserPages(at + used * PAGE_SIZE, at + (used + 1) * PAGE_SIZE)
+    let turns = 0
+    memory.kernel.on('mmu_notifier:range_start', () => { if (++turns > 10) throw new Error('it is tried for ever') })
+    await expect(mm.pinUserPages(at, at + 3 * PAGE_SIZE, { longterm: true, access: 'write' })).rejects.toMatchObject({ code: 'EBUSY' })
+    expect([isThere(used), (await mm.read(at, 1))[0]]).toEqual([true, 5])
+    await other.unpin()
+    const long = await mm.pinUserPages(at, at + PAGE_SIZE, { longterm: true })
+    await long.unpin()
+    await mm.exit()
+    expect(memory.frames.used).toBe(1)
+  })
 })
