@@ -1,4 +1,5 @@
 import type { FrameTable } from './frames.ts'
+import type { MmStruct } from './mm-struct.ts'
 import {
   frameOf, PTE_DEVICE_EXCLUSIVE, PTE_DEVICE_PRIVATE, PTE_EXCLUSIVE, PTE_MIGRATION, PTE_PRESENT, PTE_PROTNONE, PTE_SWAP_WRITE, PTE_WRITE,
   makePte, specialKind,
@@ -24,15 +25,13 @@ export function dropHugeEntry(frames: FrameTable, entry: number): void {
 }
 
 /**
- * A private page is shared by fork: for neither of the two the entry is writable or exclusive any more. What a device has for itself comes
- * back. @returns the entry for both. Linux: `copy_nonpresent_pte()`, `copy_present_pte()`
+ * A private page is shared by fork: for neither of the two the entry is writable or exclusive any more. @returns the entry for both. Linux: `copy_nonpresent_pte()`,
+ * `copy_present_pte()`
  */
-export function shareEntry(frames: FrameTable, area: VmArea, entry: number): number {
-  const kind = specialKind(entry)
-  if (kind === PTE_MIGRATION) return entry & ~(PTE_SWAP_WRITE | PTE_EXCLUSIVE)
-  const shared = kind === PTE_DEVICE_EXCLUSIVE ? restoreExclusive(frames, area, entry) : entry
+export function shareEntry(frames: FrameTable, entry: number): number {
+  if (specialKind(entry) === PTE_MIGRATION) return entry & ~(PTE_SWAP_WRITE | PTE_EXCLUSIVE)
   frames.addMapping(frameOf(entry))
-  return shared & ~(PTE_WRITE | PTE_SWAP_WRITE | PTE_EXCLUSIVE)
+  return entry & ~(PTE_WRITE | PTE_SWAP_WRITE | PTE_EXCLUSIVE)
 }
 
 /** The same for a huge page. @returns the entry for both. Linux: `copy_huge_pmd()` */
@@ -51,6 +50,14 @@ export function protectEntry(entry: number, flags: number, shared: boolean): num
   if ((flags & VM_ACCESS) === 0) return rest | PTE_PROTNONE
   const writable = (flags & VM_WRITE) !== 0 && (shared || (entry & PTE_EXCLUSIVE) !== 0)
   return rest | PTE_PRESENT | (writable ? PTE_WRITE : 0)
+}
+
+/** Maps a new page, which nobody else has, writable where the area is; takes over the caller's reference. */
+export function mapOwn({ frames, pageTable, vmas }: MmStruct, area: VmArea, address: number, frame: number): void {
+  frames.setReverse(frame, vmas.prepareAnon(area), area.pageIndex(address))
+  frames.addMapping(frame)
+  pageTable.set(address, presentEntry(area, frame, PTE_EXCLUSIVE | (area.has(VM_WRITE) ? PTE_SWAP_WRITE : 0)))
+  frames.put(frame)
 }
 
 /** The end of exclusive access: the entry maps the page again, with the rights that it had. Linux: `restore_exclusive_pte()`. */

@@ -55,6 +55,8 @@ export class FrameTable {
   readonly #freeHuge: number[] = []
   /** By head: the huge entries that map the page as a whole. Linux: `folio_entire_mapcount()`. */
   readonly #hugeMappings = new Map<number, number>()
+  /** By head: who uses the page outside of the page tables, each with a reference. Linux: `GUP_PIN_COUNTING_BIAS`, `_pincount`. */
+  readonly #pins = new Map<number, number>()
   #hugeZero = 0
   #next = 1
   #used = 1
@@ -166,6 +168,26 @@ export class FrameTable {
     this.#kernel.trace('mm:frame_free', frame)
     if (this.#flags[frame] & DEVICE) this.deviceOf(frame)?.pageFree(frame)
     else this.#free.push(frame)
+  }
+
+  /** Takes a reference for somebody who reads or writes the page by its frame; the zero page needs none. Linux: `try_grab_folio()` with FOLL_PIN. */
+  pin(frame: number): void {
+    this.get(frame)
+    if (frame !== ZERO_FRAME) this.#pins.set(this.head(frame), (this.#pins.get(this.head(frame)) ?? 0) + 1)
+  }
+
+  /** Gives it back. Linux: `gup_put_folio()` with FOLL_PIN. */
+  unpin(frame: number): void {
+    const head = this.head(frame)
+    const left = (this.#pins.get(head) ?? 0) - 1
+    if (left > 0) this.#pins.set(head, left)
+    else this.#pins.delete(head)
+    this.put(frame)
+  }
+
+  /** Whether a pin holds the page that the frame is of. Linux: `folio_maybe_dma_pinned()`. */
+  isPinned(frame: number): boolean {
+    return this.#pins.size > 0 && this.#pins.has(this.head(frame))
   }
 
   /** A page-table entry begins to map the frame; it holds a reference. Linux: `folio_add_anon_rmap_pte()`, `folio_add_file_rmap_pte()`. */

@@ -8,6 +8,8 @@ import { splitHugeEntry } from './split-huge.ts'
 
 export interface GetOptions {
   readonly access: 'read' | 'write'
+  /** The references are pins, for `unpinPages`. Linux: FOLL_PIN. */
+  readonly pin?: boolean
   /** No page is to be in a huge entry. Linux: FOLL_SPLIT_PMD. */
   readonly split?: boolean
 }
@@ -21,20 +23,21 @@ export async function getUserPages(mm: MmStruct, start: number, end: number, opt
   try {
     await getInto(got, mm, start, end, options)
   } catch (error) {
-    await putPages(mm.memory, got)
+    await (options.pin ? unpinPages : putPages)(mm.memory, got)
     throw error
   }
   return got
 }
 
-async function getInto(got: number[], mm: MmStruct, start: number, end: number, { access, split = false }: GetOptions): Promise<void> {
+async function getInto(got: number[], mm: MmStruct, start: number, end: number, { access, pin = false, split = false }: GetOptions): Promise<void> {
   const needed = access === 'write' ? PTE_WRITE : PTE_PRESENT
   for (let at = start; at < end; ) {
     await mm.tableLock.section(() => {
       for (; at < end; at += PAGE_SIZE) {
         const entry = mm.pageTable.get(at)
         if (!(entry & needed) || (split && isHuge(entry))) return
-        mm.frames.get(frameOf(entry))
+        if (pin) mm.frames.pin(frameOf(entry))
+        else mm.frames.get(frameOf(entry))
         got.push(frameOf(entry))
       }
     })
@@ -54,9 +57,16 @@ async function getInto(got: number[], mm: MmStruct, start: number, end: number, 
   }
 }
 
-/** Gives the references back. Linux: `put_page()`, `unpin_user_pages()`. */
+/** Gives references back. Linux: `put_page()`. */
 export function putPages({ frames, tableLock }: PhysicalMemory, pages: Iterable<number>): Promise<void> {
   return tableLock.section(() => {
     for (const frame of pages) frames.put(frame)
+  })
+}
+
+/** The same for pins. Linux: `unpin_user_pages()`. */
+export function unpinPages({ frames, tableLock }: PhysicalMemory, pages: Iterable<number>): Promise<void> {
+  return tableLock.section(() => {
+    for (const frame of pages) frames.unpin(frame)
   })
 }

@@ -85,12 +85,14 @@ export class MmStruct implements FileMapper {
   /**
    * Runs `step` for each leaf table with entries in `[start, end)`, with the part of the range below it, and `huge` for each huge entry;
    * each is one step under the page-table lock. A huge page that is in the range in part only is split before.
+   * @param splits for which huge entries this is so, too
    */
   async eachLeaf(
     start: number,
     end: number,
     step: (from: number, to: number) => void,
     huge: (at: number, entry: number) => void,
+    splits?: (entry: number) => boolean,
   ): Promise<void> {
     let splitAt = -1
     for (let at = start; at < end; ) {
@@ -99,7 +101,7 @@ export class MmStruct implements FileMapper {
         if (from === -1) return end
         const to = Math.min(this.pageTable.pieceEnd(from), end)
         const entry = this.pageTable.getHuge(from)
-        if (entry !== 0 && to - from < HUGE_PAGE_SIZE) return (splitAt = from)
+        if (entry !== 0 && (to - from < HUGE_PAGE_SIZE || splits?.(entry))) return (splitAt = from)
         if (entry === 0) step(from, to)
         else huge(from, entry)
         return to

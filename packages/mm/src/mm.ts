@@ -161,7 +161,7 @@ export class Mm {
 
   /**
    * A copy-on-write copy, without MADV_DONTFORK areas and the pages of MADV_WIPEONFORK ones: 'protectionPage' over each area of this one
-   * in which a private page was ever made.
+   * in which a private page was ever made. Pages that are pinned are copied at once: ENOMEM.
    */
   async fork(name: string): Promise<Mm> {
     const child = new Mm(this.memory, name)

@@ -1,7 +1,7 @@
 import { hex } from '@mmu-notifier/core'
 import { PAGE_SIZE } from './constants.ts'
 import { checkUnsigned, errno } from './errno.ts'
-import { getUserPages, putPages } from './get-user-pages.ts'
+import { getUserPages, unpinPages } from './get-user-pages.ts'
 import type { PhysicalMemory } from './memory.ts'
 import { MIGRATE_PFN_MIGRATE, MIGRATE_PFN_SHIFT, Migration } from './migrate.ts'
 import type { MmStruct } from './mm-struct.ts'
@@ -28,22 +28,22 @@ export async function pinUserPages(mm: MmStruct, start: number, end: number, { a
   if (!isAligned(start) || !isAligned(end) || start >= end) throw errno('EINVAL', `pinUserPages: expected whole pages, got [${hex(start)}, ${hex(end)})`)
   return mm.mmapLock.read(async () => {
     for (;;) {
-      const frames = await getUserPages(mm, start, end, { access })
+      const frames = await getUserPages(mm, start, end, { access, pin: true })
       const missing = start + frames.length * PAGE_SIZE
       const inDevice = longterm ? frames.filter((frame) => mm.frames.deviceOf(frame) !== undefined) : []
-      if (missing === end && inDevice.length === 0) return { frames, unpin: () => putPages(mm.memory, frames) }
+      if (missing === end && inDevice.length === 0) return { frames, unpin: () => unpinPages(mm.memory, frames) }
       if (missing < end) {
-        await putPages(mm.memory, frames)
+        await unpinPages(mm.memory, frames)
         throw errno('EFAULT', `pinUserPages: ${hex(missing)} does not allow to ${access}`)
       }
-      await putPages(mm.memory, frames.filter((frame) => mm.frames.deviceOf(frame) === undefined))
+      await unpinPages(mm.memory, frames.filter((frame) => mm.frames.deviceOf(frame) === undefined))
       await moveToSystem(mm.memory, inDevice)
     }
   })
 }
 
 /**
- * Takes over the references, whatever comes of it. Only pages that the CPU can reach come here: a page that is private to a device has come back by the fault. EBUSY for a page that
+ * Takes over the pins, whatever comes of it. Only pages that the CPU can reach come here: a page that is private to a device has come back by the fault. EBUSY for a page that
  * somebody else uses, ENOMEM. Linux: `migrate_longterm_unpinnable_folios()`
  */
 async function moveToSystem(memory: PhysicalMemory, pages: readonly number[]): Promise<void> {
@@ -54,15 +54,19 @@ async function moveToSystem(memory: PhysicalMemory, pages: readonly number[]): P
       if (!(await movePage(memory, frame))) throw errno('EBUSY', `pinUserPages: page ${frame} of a device is in use, and cannot move to RAM`)
     }
   } finally {
-    await putPages(memory, pages.slice(next))
+    await unpinPages(memory, pages.slice(next))
   }
 }
 
-/** @returns whether nobody else has used it. Linux: `migrate_device_coherent_folio()` */
+/** Takes over the pin, which becomes the migration's reference. @returns whether nobody else has used the page. Linux: `migrate_device_coherent_folio()` */
 async function movePage(memory: PhysicalMemory, frame: number): Promise<boolean> {
   const { frames, tableLock } = memory
   const migration = await new Migration(memory, 1).setup(async (src) => {
     await memory.lockFrame(frame)
+    await tableLock.section(() => {
+      frames.get(frame)
+      frames.unpin(frame)
+    })
     src[0] = (frame << MIGRATE_PFN_SHIFT) | MIGRATE_PFN_MIGRATE
   })
   const { src, dst } = migration

@@ -1,12 +1,11 @@
 import { hex } from '@mmu-notifier/core'
 import { isMmuNotifierError } from '@mmu-notifier/kernel'
-import { HUGE_PAGE_SIZE, PAGE_SIZE, TASK_SIZE, UFFDIO_REGISTER_MODE_MISSING, VM_HUGETLB, VM_UFFD_MISSING, VM_WRITE } from './constants.ts'
-import { presentEntry } from './entries.ts'
+import { HUGE_PAGE_SIZE, PAGE_SIZE, TASK_SIZE, UFFDIO_REGISTER_MODE_MISSING, VM_HUGETLB, VM_UFFD_MISSING } from './constants.ts'
+import { mapOwn, presentEntry } from './entries.ts'
 import { checkUnsigned, errno } from './errno.ts'
 import { ZERO_FRAME } from './frames.ts'
 import type { MmStruct } from './mm-struct.ts'
 import { alignDown, isAligned } from './pages.ts'
-import { PTE_EXCLUSIVE, PTE_SWAP_WRITE } from './pte.ts'
 import { splitHugeAround } from './split-huge.ts'
 import { UserfaultQueue, type UserFault, type UserfaultMessage } from './userfault-queue.ts'
 import type { VmArea } from './vma.ts'
@@ -66,14 +65,11 @@ export class Userfaultfd {
    * @returns bytes done: less than asked for when a page behind the first is there, or has no frame
    */
   copy(start: number, bytes: Uint8Array, options?: UserfaultOptions): Promise<number> {
-    const { frames, pageTable, vmas } = this.#mm
+    const { frames } = this.#mm
     return this.#fill('UFFDIO_COPY', start, bytes.length, options, (area, at) => {
       const frame = frames.allocate()
       frames.write(frame, 0, bytes.subarray(at - start, at - start + PAGE_SIZE))
-      frames.setReverse(frame, vmas.prepareAnon(area), area.pageIndex(at))
-      frames.addMapping(frame)
-      pageTable.set(at, presentEntry(area, frame, PTE_EXCLUSIVE | (area.has(VM_WRITE) ? PTE_SWAP_WRITE : 0)))
-      frames.put(frame)
+      mapOwn(this.#mm, area, at, frame)
     })
   }
 
