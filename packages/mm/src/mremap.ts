@@ -52,7 +52,7 @@ function checkRemap({ from, oldSize, newSize, flags }: Remap): void {
 /** In place if it can be. Shrinking always can, whatever is mapped behind the first page. */
 async function resize(mm: MmStruct, remap: Remap): Promise<number> {
   const { from, oldSize, newSize, flags } = remap
-  if (newSize < oldSize) await mm.unmap(from + newSize, from + oldSize)
+  if (newSize < oldSize) await shrink(mm, remap)
   if (newSize <= oldSize) return from
   const area = sourceArea(mm, remap)
   const end = from + newSize
@@ -62,6 +62,13 @@ async function resize(mm: MmStruct, remap: Remap): Promise<number> {
   }
   if (!(flags & MREMAP_MAYMOVE)) throw errno('ENOMEM', `mremap: no room behind ${hex(area.end)}, and MREMAP_MAYMOVE is not set`)
   return move(mm, area, remap, findPlace(mm, newSize))
+}
+
+/** EINVAL, as of munmap, when the old place leaves user space. */
+async function shrink(mm: MmStruct, { from, oldSize, newSize }: Remap): Promise<void> {
+  const end = from + oldSize
+  if (end > TASK_SIZE) throw errno('EINVAL', `mremap: expected an old place below ${hex(TASK_SIZE)}, got one that ends at ${hex(end)}`)
+  await mm.unmap(from + newSize, end)
 }
 
 /** With MREMAP_FIXED the new place is unmapped first, and stays so when the source turns out to be bad. Linux: `mremap_to()`. */
@@ -77,7 +84,7 @@ async function moveTo(mm: MmStruct, remap: Remap): Promise<number> {
     await mm.unmap(to, to + newSize)
   }
   if (oldSize > newSize) {
-    await mm.unmap(from + newSize, from + oldSize)
+    await shrink(mm, remap)
     oldSize = newSize
   }
   const area = sourceArea(mm, { ...remap, oldSize })

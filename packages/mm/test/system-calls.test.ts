@@ -208,6 +208,9 @@ describe('mremap', () => {
     ['MREMAP_DONTUNMAP and a new size', (mm) => mm.mremap(page(0), pages(1), pages(2), MREMAP_MAYMOVE | MREMAP_DONTUNMAP), 'EINVAL', ''],
     ['a hole', (mm) => mm.mremap(page(0), pages(1), pages(2), MREMAP_MAYMOVE), 'EFAULT', ''],
     ['above 2^53', (mm) => mm.mremap(page(0), pages(1), pages(2), MOVE_TO, 2 ** 53), 'RangeError', ''],
+    ['shrink of what leaves user space', async (mm) => { await anon(mm, 0, 4); return mm.mremap(page(0), 2 ** 48, pages(1), 0) }, 'EINVAL', '0-4 rw-p'],
+    ['shrink of more than there are addresses', async (mm) => { await anon(mm, 0, 4); return mm.mremap(page(0), 2 ** 53 - 1, pages(1), 0) }, 'EINVAL', '0-4 rw-p'],
+    ['the same with MREMAP_FIXED below', async (mm) => { await anon(mm, 4, 4); return mm.mremap(page(4), 2 ** 48, pages(1), MOVE_TO, page(0)) }, 'EINVAL', '4-8 rw-p'],
     ['shrink', async (mm) => { await anon(mm, 0, 4); return mm.mremap(page(0), pages(4), pages(1), 0) }, page(0), '0-1 rw-p'],
     ['the same size succeeds over a hole', async (mm) => {
       await anon(mm, 0, 1)
