@@ -23,8 +23,8 @@ function expand(mm: MmStruct, address: number): 'EFAULT' | 'ENOMEM' | undefined 
   if (!stack?.has(VM_GROWSDOWN)) return 'EFAULT'
   if (start >= stack.start) return undefined
   if (stack.offsetOf(start) < 0) return 'ENOMEM'
-  const guarded = mm.vmas.touching(Math.max(start - STACK_GUARD_GAP, 0), start)
-  if (guarded.some((area) => area.has(VM_ACCESS) && !area.has(VM_GROWSDOWN))) return 'ENOMEM'
+  const previous = mm.vmas.touching(Math.max(start - STACK_GUARD_GAP, 0), start).at(-1) // whatever lies behind it
+  if (previous?.has(VM_ACCESS) && !previous.has(VM_GROWSDOWN)) return 'ENOMEM'
   mm.vmas.resize(stack, start, stack.end)
   return undefined
 }

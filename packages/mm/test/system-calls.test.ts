@@ -471,6 +471,12 @@ describe('the stack', () => {
       await anon(mm, STACK - 20, 2, PROT_NONE)
       await mm.growStack(page(STACK - 4))
     }, undefined, '4076-4078 ---p, 4088-4090 rw-p gd, 4092-4098 rw-p gd'],
+    ['beside what nobody may access, whatever lies behind it', async (mm) => {
+      await anon(mm, STACK, 2, RW, MAP_GROWSDOWN)
+      await anon(mm, STACK - 8, 2, PROT_NONE)
+      await anon(mm, STACK - 20, 2)
+      await mm.growStack(page(STACK - 4))
+    }, undefined, '4076-4078 rw-p, 4088-4090 ---p, 4092-4098 rw-p gd'],
     ['grows by an access', async (mm) => {
       await anon(mm, STACK, 2, RW, MAP_GROWSDOWN)
       await mm.fault(page(STACK - 100) + 8, 'write')
