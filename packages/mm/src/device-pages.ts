@@ -18,7 +18,7 @@ export type DeviceMemoryKind = 'private' | 'coherent'
 /** What a driver with memory of its own implements. Linux: `struct dev_pagemap_ops`. */
 export interface DevicePagesOps {
   /**
-   * The CPU wants the page back: `mm.migrateVma` of it, under the mmap lock, which is held. An error is a SIGBUS. It may come from any
+   * The CPU wants the page back: `mm.migrateVma` of it, under the mmap lock, which is held. An errno is a SIGBUS. It may come from any
    * address space: a fork has the page too. The fault is tried again afterwards, whatever came of it. Never for coherent memory. Linux:
    * `migrate_to_ram`.
    */

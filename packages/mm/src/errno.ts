@@ -14,13 +14,14 @@ export type Signal = 'SIGSEGV' | 'SIGBUS'
 /** An access for which Linux sends a signal: EFAULT to whoever is told of it by an error. */
 export class AccessFault extends MmuNotifierError {
   readonly signal: Signal
-  /** SIGSEGV: 1 nothing is mapped there, 2 the area does not allow it. SIGBUS: 2 behind the end of the file. Linux: `si_code`. */
+  /** SIGSEGV: 1 nothing is mapped there, 2 the area does not allow it. SIGBUS: 2 behind the end of the file, or the page cannot be brought. Linux: `si_code`. */
   readonly signalCode: number
   /** Of the access, or of its page. Linux: `si_addr`. */
   readonly address: number
 
-  constructor(message: string, address: number, signal: Signal, signalCode: number) {
-    super('EFAULT', `EFAULT  ${message} (${signal})`)
+  /** @param cause what a driver has thrown */
+  constructor(message: string, address: number, signal: Signal, signalCode: number, cause?: unknown) {
+    super('EFAULT', `EFAULT  ${message} (${signal})`, cause === undefined ? undefined : { cause })
     this.address = address
     this.signal = signal
     this.signalCode = signalCode

@@ -1,5 +1,8 @@
+import { hex } from '@mmu-notifier/core'
+import { isErrno } from '@mmu-notifier/kernel'
 import { PAGE_SIZE } from './constants.ts'
 import { restoreExclusive } from './entries.ts'
+import { AccessFault } from './errno.ts'
 import type { MmStruct } from './mm-struct.ts'
 import { frameOf } from './pte.ts'
 import type { VmArea } from './vma.ts'
@@ -9,19 +12,28 @@ import type { VmArea } from './vma.ts'
  * page-table lock is released. Each returns when it is worth to look at the entry again.
  */
 
-/** The driver of the device brings the page back. Linux: `do_swap_page()` of a device-private entry. */
+/**
+ * The driver of the device brings the page back, unless somebody has it locked: then it could not, and who has it locked may be about to do the same. A SIGBUS when it fails. Linux:
+ * `do_swap_page()` of a device-private entry.
+ */
 export async function faultDevicePrivate(mm: MmStruct, address: number, entry: number): Promise<void> {
   const frame = frameOf(entry)
+  const { frames, memory } = mm
   const device = await mm.tableLock.section(() => {
     if (mm.pageTable.get(address) !== entry) return undefined
-    mm.frames.get(frame)
-    return mm.frames.deviceOf(frame)
+    if (frames.isLocked(frame)) return 'locked'
+    frames.get(frame)
+    return frames.deviceOf(frame)
   })
-  if (!device) return
+  if (device === undefined) return
+  if (device === 'locked') return memory.frameWaiters.until(() => !frames.isLocked(frame))
   try {
     await device.migrateToRam({ mm: mm.mm, address, frame })
+  } catch (error) {
+    if (!isErrno(error)) throw error
+    throw new AccessFault(`${hex(address)}: the device does not give the page back`, address, 'SIGBUS', 2, error)
   } finally {
-    await mm.tableLock.section(() => { mm.frames.put(frame) })
+    await mm.tableLock.section(() => { frames.put(frame) })
   }
 }
 

@@ -48,7 +48,7 @@ function splitter(mm: MmStruct, at: number, head: number): (() => Promise<boolea
 }
 
 /** Linux: `migrate_vma_collect_pmd()`, `migrate_vma_collect_hole()`. */
-function collectPage(mm: MmStruct, area: VmArea, address: number, { select, owner, faultFrame }: MigrateVmaRequest): number {
+function collectPage(mm: MmStruct, area: VmArea, address: number, { select, owner }: MigrateVmaRequest): number {
   const { frames, pageTable } = mm
   const entry = pageTable.get(address)
   if (entry === 0) return area.file ? 0 : MIGRATE_PFN_MIGRATE
@@ -58,7 +58,7 @@ function collectPage(mm: MmStruct, area: VmArea, address: number, { select, owne
   if (device?.kind !== SELECTED[select] || (device && device.owner !== owner)) return 0
   if (frame === ZERO_FRAME) return MIGRATE_PFN_MIGRATE
   if (!frames.reverse(frame) || frames.isCompound(frame)) return 0
-  if (!frames.tryLock(frame) && frame !== faultFrame) return 0
+  if (!frames.tryLock(frame)) return 0
   frames.get(frame)
   pageTable.set(address, migrationEntry(entry))
   frames.removeMapping(frame)

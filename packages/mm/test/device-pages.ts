@@ -6,11 +6,14 @@ export class TestDevice {
   readonly pages: DevicePages
   readonly free: number[] = []
   readonly memory: PhysicalMemory
+  /** What migrateToRam throws. */
+  failure: Error | undefined
 
   constructor(memory: PhysicalMemory, count = 16) {
     this.memory = memory
     this.pages = memory.createDevicePages(this, count, {
       migrateToRam: async ({ mm, address, frame }) => {
+        if (this.failure) throw this.failure
         await this.move(await mm.migrateVma({ start: address, end: address + PAGE_SIZE, owner: this, select: 'devicePrivate', faultFrame: frame }), () => this.memory.frames.allocate())
       },
       pageFree: (frame) => this.free.push(frame),

@@ -1,6 +1,6 @@
 import { createKernel } from '@mmu-notifier/kernel'
 import { describe, expect, test } from 'vitest'
-import { PFN_SHIFT, PFN_VALID, PhysicalMemory, PROT_NONE, PROT_READ, PTE_DEVICE_PRIVATE, specialKind, type Mm } from '../src/index.ts'
+import { errno, frameOf, PFN_SHIFT, PFN_VALID, PhysicalMemory, PROT_NONE, PROT_READ, PTE_DEVICE_PRIVATE, specialKind, type Mm } from '../src/index.ts'
 import { TestDevice } from './device-pages.ts'
 import { anon, bytes, machine, mapFile, maps, outcome, page, pages, peek, poke, recordEvents, RW, sharedAnon } from './helpers.ts'
 
@@ -123,6 +123,41 @@ describe('to the memory of a device and back', () => {
     expect([await peek(child, 0), await peek(child, 9), await peek(child, 3)]).toEqual([1, 2, 4])
     await child.exit()
     expect([device.free.length, mm.memory.frames.used]).toEqual([16, 1])
+  })
+
+  test('an errno of migrateToRam is a SIGBUS: EFAULT to whoever is told by an error; what is no errno goes on', async () => {
+    const { mm, device } = setup()
+    await anon(mm, 0, 1)
+    await poke(mm, 0, 5)
+    await device.take(mm, 0, 1)
+    device.failure = errno('ENOMEM', 'no frame is left for it')
+    const notifier = await mm.notifiers.insert({ start: page(0), last: page(1) - 1 }, { invalidate: async (it, _, seq) => { await it.setSeq(seq); return true } })
+    const request = { notifier, seq: await notifier.readBegin(), start: page(0), end: page(1), access: 'read' } as const
+    expect(await mm.access('read', page(0), bytes(0))).toEqual({ signal: 'SIGBUS', code: 2, address: page(0) })
+    expect([await outcome(peek(mm, 0)), await outcome(mm.rangeFault(request))]).toEqual(['EFAULT', 'EFAULT'])
+    await expect(mm.read(page(0), 1)).rejects.toMatchObject({ cause: device.failure })
+    device.failure = new Error('a bug of the driver')
+    await expect(mm.access('read', page(0), bytes(0))).rejects.toBe(device.failure)
+  })
+
+  test('a page in the device that another task has locked stays there, locked: who faults on it waits', async () => {
+    const { mm, device, inDevice } = setup()
+    const { frames, kernel } = mm.memory
+    await anon(mm, 0, 1)
+    await poke(mm, 0, 5)
+    await device.take(mm, 0, 1)
+    const frame = frameOf(mm.pageTable.get(page(0)))
+    frames.tryLock(frame)
+    const request = { start: page(0), end: page(1), owner: device, select: 'devicePrivate', faultFrame: frame } as const
+    const moved = await mm.mmapRead(async () => device.move(await mm.migrateVma(request), () => frames.allocate()))
+    expect([moved, frames.isLocked(frame), inDevice(0)]).toEqual([[false], true, true])
+    const found: unknown[] = []
+    const cpu = kernel.spawn('cpu', async () => { found.push(await peek(mm, 0)) })
+    await kernel.idle()
+    expect([cpu.finished, inDevice(0)]).toEqual([false, true])
+    await mm.memory.unlockFrames([frame])
+    await cpu.join()
+    expect(found).toEqual([5])
   })
 
   test('a migration is of one area', async () => {
