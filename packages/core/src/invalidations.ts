@@ -148,6 +148,7 @@ export class Invalidations {
     notifier.assertAlive('the walk of an invalidation')
     this.kernel.trace('mmu_notifier:invalidate', notifier, range)
     const answer = await answerOf(range, () => notifier.ops.invalidate(notifier, range, range.seq))
+    if (!isAnswer(answer)) throw new TypeError(`invalidate of ${notifier.toString()} returned ${String(answer)}: expected true, false where the range may not block, or the function of the second pass`)
     this.kernel.trace('mmu_notifier:invalidated', notifier, range, answer !== false, typeof answer === 'function')
     return answer
   }
@@ -230,4 +231,8 @@ export class Invalidations {
 
 function applied({ applied: all }: Applied<Notifier>): string {
   return all.map((notifier) => `, ${notifier.toString()} ${notifier.phase === 'live' ? 'in' : 'out'}`).join('')
+}
+
+function isAnswer(answer: unknown): boolean {
+  return typeof answer === 'boolean' || typeof answer === 'function'
 }

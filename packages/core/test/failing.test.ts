@@ -57,6 +57,12 @@ test.each<[string, First, string]>([
   expect([r.log, r.notifiers.active, r.notifiers.seq]).toEqual([['clear 0', 'clear 1', 'finish 1'], 0, 4])
 })
 
+test('a callback that returns nothing is told so', async () => {
+  const { notifiers } = rig()
+  await notifiers.insert({ start: 0, last: 9 }, { invalidate: async () => undefined as unknown as boolean })
+  expect(await thrown(notifiers.invalidate(CLEAR, nothing))).toContain('invalidate of [0x0, 0x9] returned undefined: expected true')
+})
+
 test('a second pass throws: the others run, and an errno is a WARN', async () => {
   const r = rig()
   await two(r, () => () => Promise.reject(new MmuNotifierError('EFAULT', 'no device')))

@@ -69,7 +69,8 @@ export async function explore<State>(scenario: Scenario<State>, options: Explore
   const release = guard()
   try {
     const done = await search[strategy]()
-    return await conclude(maker(scenario as Scenario, engineOptions), session, done, shard.count > 1 ? shard : undefined)
+    const part = shard.count > 1 ? shard : undefined
+    return await conclude((steps) => maker(scenario as Scenario, { ...engineOptions, maxSteps: Math.min(steps, engineOptions.maxSteps) }), session, done, part)
   } finally {
     release()
   }
@@ -89,16 +90,21 @@ export async function replay<State>(scenario: Scenario<State>, token: string, op
   }
 }
 
-async function conclude(make: MakeEngine, session: Session, done: Completed, shard: Shard | undefined): Promise<Exploration> {
+/** A livelock of thousands of steps is shown, and minimised, as one of so many: but several times the longest execution that has ended. */
+const SHOWN = 100
+const LONGER = 4
+
+async function conclude(within: (steps: number) => MakeEngine, session: Session, done: Completed, shard: Shard | undefined): Promise<Exploration> {
   const { executions, dropped, failure } = session
   const { by, blocked, exhausted, traces } = done
-  const facts = { by, executions, blocked, dropped, fingerprint: await fingerprint(make), shard }
+  const facts = { by, executions, blocked, dropped, fingerprint: await fingerprint(within(Infinity)), shard }
   if (!failure) {
     const verdict = exhausted ? ('exhausted' as const) : ('sampled' as const)
     const exploration = { ...facts, verdict, traces: exhausted ? traces : undefined, counterexample: undefined }
     return { ...exploration, report: summary(exploration) }
   }
-  const example = await diagnose(make, failure, session.choices, session.taught)
+  const steps = failure.code === 'LIVELOCK' ? Math.max(SHOWN, LONGER * session.longest) : Infinity
+  const example = await diagnose(within(steps), failure, session.choices.slice(0, steps), session.taught)
   const counterexample = example ?? { ...failure, token: '', deviations: [], steps: [] }
   const found = `${by} after ${executions} executions`
   const report = example

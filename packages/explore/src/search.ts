@@ -6,7 +6,7 @@ import { Random } from './random.ts'
 import type { Session } from './session.ts'
 import { partOf, UNSPLIT, type Shard, type Split } from './shard.ts'
 import { Survey } from './survey.ts'
-import { PriorityWalk, RandomWalk } from './walks.ts'
+import { Lockstep, PriorityWalk, RandomWalk } from './walks.ts'
 
 /** What a phase of a search came to. */
 export interface Completed {
@@ -29,6 +29,8 @@ export interface SearchOptions {
 const RANDOM_WALKS = 200
 const BOUNDED_RUNS = 400
 const PRIORITY_WALKS = 200
+/** Where tasks retry: steps of the longest turn that they are made to take. */
+const LONGEST_TURN = 8
 const DPOR_RUNS = 2000
 const MORE_WALKS = 1000
 
@@ -58,6 +60,7 @@ export class Search {
     const part = (n: number): number => Math.max(1, partOf(n, shard))
     const session = this.#session
     let done = await this.random(part(RANDOM_WALKS))
+    if (session.engine.relaxes && !session.over) done = await this.lockstep()
     for (let k = 0, left = part(BOUNDED_RUNS); k <= preemptions && !session.over && left > 0; k++) {
       const from = session.executions
       done = await this.bounded(k, left)
@@ -83,6 +86,13 @@ export class Search {
   async random(n?: number): Promise<Completed> {
     await this.#session.runAll(times(n, () => new RandomWalk(this.#random)))
     return { ...NOT_ALL, by: 'random walks' }
+  }
+
+  /** Tasks that retry, in turn. */
+  async lockstep(): Promise<Completed> {
+    let turn = 0
+    await this.#session.runAll(times(LONGEST_TURN, () => new Lockstep(++turn)))
+    return { ...NOT_ALL, by: 'tasks in lockstep' }
   }
 
   /** `n` walks of probabilistic concurrency testing. */

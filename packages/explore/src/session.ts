@@ -26,7 +26,7 @@ export class Session {
   choices: readonly Step[] = []
   /** The choices of executions in which the lock validator learned an order. */
   readonly taught: (readonly Step[])[] = []
-  /** Steps of the longest execution. */
+  /** Steps of the longest execution that did not fail. */
   longest = 1
   readonly #deadline: number
   readonly #progress: ((executions: number, budget: number) => void) | undefined
@@ -89,7 +89,7 @@ export class Session {
 
   #note(engine: Engine, outcome: Outcome): Outcome {
     if (outcome.end === 'assumed') this.dropped++
-    this.longest = Math.max(this.longest, engine.steps)
+    if (!outcome.failure) this.longest = Math.max(this.longest, engine.steps)
     if (engine.lockOrder.size > this.#edges) {
       this.#edges = engine.lockOrder.size
       if (!outcome.failure) this.taught.push(chosen(engine))

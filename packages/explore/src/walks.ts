@@ -58,3 +58,33 @@ export class PriorityWalk implements Director {
     return priority
   }
 }
+
+/**
+ * Tasks take turns of `turn` steps each, in the order of their numbers. Those that retry are made to undo each other's work, where no walk at random would go on doing so: a loop without an end is met in
+ * one execution.
+ */
+export class Lockstep implements Director {
+  readonly prefix: number = 0
+  readonly needsTrace: boolean = false
+  readonly wantsRaces: boolean = false
+  readonly #turn: number
+  #taken = 0
+
+  constructor(turn: number) {
+    this.#turn = turn
+  }
+
+  choose({ enabled, count, last }: Situation): number {
+    const able = enabled.slice(0, count)
+    if (this.#taken < this.#turn && able.includes(last)) {
+      this.#taken++
+      return last
+    }
+    this.#taken = 1
+    return able.find((task) => task > last) ?? (able[0] as number)
+  }
+
+  way(): number {
+    return 0
+  }
+}

@@ -136,5 +136,9 @@ test('a livelock is replayed with the steps that it took to be one', async () =>
   const { counterexample } = await explore(scenario, { maxSteps: 50 })
   const { code, token } = counterexample ?? expect.unreachable()
   expect([code, token]).toEqual(['LIVELOCK', expect.stringMatching(/:50$/) as string])
+  // No schedule at random keeps to it for ten thousand steps.
+  const found = await explore(scenario)
+  expect([found.executions < 300, found.counterexample?.code, found.counterexample?.message]).toEqual([true, 'LIVELOCK', expect.stringMatching(/no end after [12]\d\d steps/) as string])
+  expect((await replay(scenario, found.counterexample?.token ?? ''))?.code).toBe('LIVELOCK')
   expect((await replay(scenario, token))?.code).toBe('LIVELOCK')
 })
