@@ -13,8 +13,8 @@ import type { VmArea } from './vma.ts'
  */
 
 /**
- * The driver of the device brings the page back, unless somebody has it locked: then it could not, and who has it locked may be about to do the same. A SIGBUS when it fails. Linux:
- * `do_swap_page()` of a device-private entry.
+ * The driver of the device brings the page back, unless somebody has it locked: it could not then, and who has it locked may be about to do the
+ * same. A SIGBUS when it fails. Linux: `do_swap_page()` of a device-private entry.
  */
 export async function faultDevicePrivate(mm: MmStruct, address: number, entry: number): Promise<void> {
   const frame = frameOf(entry)

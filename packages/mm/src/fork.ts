@@ -26,8 +26,8 @@ export function dupMmap(parent: MmStruct, child: MmStruct): Promise<void> {
 }
 
 /**
- * What somebody has pinned stays the parent's, writable as it was: a copy on write would take the page that is used by its frame away from it. The child gets a copy at once. What a
- * device has for itself comes back. Linux: `copy_page_range()`
+ * What somebody has pinned stays the parent's, writable as it was, and the child gets a copy at once: a copy on write would leave the page that is used by its
+ * frame to the child. What a device has for itself comes back. Linux: `copy_page_range()`
  */
 async function copyEntries(parent: MmStruct, child: MmStruct, area: VmArea, copy: VmArea): Promise<void> {
   const { start, end } = area

@@ -15,8 +15,8 @@ export interface GetOptions {
 }
 
 /**
- * Under the mmap lock. @returns pages with a reference each, up to the first that does not allow the access. Who gets an error instead, ENOMEM or that of a callback, has no
- * reference. Linux: `get_user_pages_remote()`
+ * Under the mmap lock. @returns pages with a reference each, up to the first that does not allow the access. Who gets an error instead,
+ * ENOMEM or that of a callback, has no reference. Linux: `get_user_pages_remote()`
  */
 export async function getUserPages(mm: MmStruct, start: number, end: number, options: GetOptions): Promise<number[]> {
   const got: number[] = []

@@ -67,8 +67,8 @@ export class Migration {
   }
 
   /**
-   * Takes the pages out that `collect` notes in `src`, each locked and with a reference. If a callback throws, all go back: nobody gets the migration to finalize it. Linux: the
-   * common part of `migrate_vma_setup()` and `migrate_device_range()`
+   * Takes the pages out that `collect` notes in `src`, each locked and with a reference. If a callback throws, all go back: nobody gets the
+   * migration to finalize it. Linux: what `migrate_vma_setup()` and `migrate_device_range()` have in common.
    */
   async setup(collect: (src: Int32Array) => Promise<void>): Promise<this> {
     try {
@@ -82,8 +82,8 @@ export class Migration {
   }
 
   /**
-   * Commits page by page; private pages that were never there come into being, under a second event. If one of its callbacks throws, the page and all behind it stay: finalize. Linux:
-   * `migrate_vma_pages()`.
+   * Commits page by page; private pages that were never there come into being, under a second event. If one of its callbacks throws, the page
+   * and all behind it stay: finalize. Linux: `migrate_vma_pages()`.
    */
   async pages(): Promise<void> {
     const { src } = this

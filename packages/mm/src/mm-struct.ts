@@ -139,8 +139,8 @@ export class MmStruct implements FileMapper {
   }
 
   /**
-   * An invalidation for what the areas say already: if a callback throws, which in Linux can no more than refuse, and be warned of, the entries follow all the same; then the error
-   * goes on.
+   * An invalidation for what the areas say already: if a callback throws, where one of Linux can only refuse, and be warned of, the entries
+   * follow all the same; then the error goes on.
    */
   async carryOut(request: InvalidateRequest, body: () => Promise<void>): Promise<void> {
     let range: InvalidateRange | undefined

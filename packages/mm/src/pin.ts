@@ -43,8 +43,8 @@ export async function pinUserPages(mm: MmStruct, start: number, end: number, { a
 }
 
 /**
- * Takes over the pins, whatever comes of it. Only pages that the CPU can reach come here: a page that is private to a device has come back by the fault. EBUSY for a page that
- * somebody else uses, ENOMEM. Linux: `migrate_longterm_unpinnable_folios()`
+ * Takes over the pins, whatever comes of it. Only pages that the CPU can reach come here: a page that is private to a device has come back by
+ * the fault. EBUSY for a page that somebody else uses; ENOMEM. Linux: `migrate_longterm_unpinnable_folios()`
  */
 async function moveToSystem(memory: PhysicalMemory, pages: readonly number[]): Promise<void> {
   let next = 0
