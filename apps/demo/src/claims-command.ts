@@ -5,6 +5,7 @@ import pc from 'picocolors'
 import { inThreads } from './claims-pool.ts'
 import { UsageError } from './errors.ts'
 import { Progress } from './progress.ts'
+import { shellCommand } from './shell.ts'
 
 export interface ClaimsOptions {
   readonly show?: string
@@ -63,7 +64,7 @@ async function showVariant(claims: readonly Claim[], name: string, replay: strin
   if (answer?.kind !== 'row') throw new Error('no answer')
   const { report, schedule, ok } = answer.row
   console.log(`${pc.bold(`${claim.id}: ${claim.title}`)}\n${name}: ${variant.does}\n\n${report}`)
-  if (schedule !== undefined) console.log(`\n   mmu-notifier claims ${claim.id} --show '${name}' --replay '${schedule}'`)
+  if (schedule !== undefined) console.log(`\n   ${shellCommand(['mmu-notifier', 'claims', claim.id, '--show', name, '--replay', schedule])}`)
   return ok ? 0 : 1
 }
 

@@ -1,4 +1,4 @@
-import { chromeTrace, merge, parseShard, type Counterexample, type Exploration, type ExploreOptions, type Shard, type Strategy } from '@mmu-notifier/explore'
+import { chromeTrace, merge, parseShard, type Counterexample, type Exploration, type ExploreOptions, type RunOptions, type Shard, type Strategy } from '@mmu-notifier/explore'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -6,6 +6,7 @@ import { Worker } from 'node:worker_threads'
 import { UsageError } from './errors.ts'
 import type { Job, Message } from './explore-job.ts'
 import { Progress } from './progress.ts'
+import { shellCommand } from './shell.ts'
 
 export interface ExploreCommandOptions {
   readonly scenario?: string
@@ -15,6 +16,7 @@ export interface ExploreCommandOptions {
   readonly preemptions?: number
   readonly depth?: number
   readonly lockdep: boolean
+  readonly maxSteps?: number
   readonly shard?: string
   readonly jobs: number
   readonly replay?: string
@@ -43,15 +45,15 @@ export async function exploreCommand(files: readonly string[], options: ExploreC
 
 /** Explores in as many threads as there are jobs; the first failure ends them all. */
 async function explored(file: string, url: string, options: ExploreCommandOptions): Promise<readonly Exploration[]> {
-  const { scenario, strategy, budget, seed, preemptions, depth, lockdep, jobs } = options
+  const { scenario, strategy, budget, seed, preemptions, depth, jobs } = options
   const shard = shardOf(options.shard)
   const progress = new Progress(`exploring ${file}`, 'executions')
   const done: number[] = Array.from({ length: jobs }, () => 0)
   const workers: Worker[] = []
   const given: ExploreOptions = {
+    ...runOptionsOf(options),
     budget,
     seed,
-    lockdep,
     ...(strategy !== undefined && { strategy }),
     ...(preemptions !== undefined && { preemptions }),
     ...(depth !== undefined && { depth }),
@@ -81,8 +83,8 @@ async function explored(file: string, url: string, options: ExploreCommandOption
 
 async function replayed(file: string, url: string, token: string, options: ExploreCommandOptions): Promise<number> {
   const workers: Worker[] = []
-  const { scenario, lockdep, trace, json } = options
-  const message = await run(file, { url, scenario, replay: token, options: { lockdep } }, workers)
+  const { scenario, trace, json } = options
+  const message = await run(file, { url, scenario, replay: token, options: runOptionsOf(options) }, workers)
   await Promise.all(workers.map((worker) => worker.terminate()))
   if (message.kind !== 'replayed') throw new Error(`unexpected ${message.kind}`)
   const { counterexample, report } = message
@@ -106,13 +108,29 @@ function run(file: string, job: Job, workers: Worker[], progress?: (executions: 
   })
 }
 
-function tell(file: string, exploration: Exploration, parts: readonly Exploration[], { json, trace, scenario, merge: merging }: ExploreCommandOptions): number {
+function tell(file: string, exploration: Exploration, parts: readonly Exploration[], options: ExploreCommandOptions): number {
   const { counterexample, report, verdict } = exploration
+  const { json, trace, merge: merging } = options
   if (counterexample && trace !== undefined) writeTrace(trace, counterexample)
-  const command = counterexample && !merging ? ['', '', `mmu-notifier explore ${file}${scenario === undefined ? '' : ` --scenario ${scenario}`} --replay '${counterexample.token}'`] : []
+  const command = counterexample && !merging ? `\n\n${replayCommand(file, counterexample.token, options)}` : ''
   if (json) console.log(JSON.stringify(parts.length > 1 ? { ...exploration, parts } : exploration, undefined, 2))
-  else console.log(`${report}${command.join('\n')}`)
+  else console.log(`${report}${command}`)
   return verdict === 'failed' ? 1 : 0
+}
+
+/** With whatever else decides what the token's execution is. */
+function replayCommand(file: string, token: string, { scenario, lockdep, maxSteps }: ExploreCommandOptions): string {
+  return shellCommand([
+    'mmu-notifier', 'explore', file,
+    ...(scenario === undefined ? [] : ['--scenario', scenario]),
+    ...(lockdep ? [] : ['--no-lockdep']),
+    ...(maxSteps === undefined ? [] : ['--max-steps', String(maxSteps)]),
+    '--replay', token,
+  ])
+}
+
+function runOptionsOf({ lockdep, maxSteps }: ExploreCommandOptions): RunOptions {
+  return { lockdep, ...(maxSteps !== undefined && { maxSteps }) }
 }
 
 function writeTrace(path: string, counterexample: Counterexample): void {

@@ -75,6 +75,7 @@ export async function main(args: readonly string[]): Promise<number> {
     .option('--preemptions <k>', 'for bounded (default: 2)', integer)
     .option('--depth <d>', 'for pct (default: 3)', integer)
     .option('--no-lockdep', 'leave the order of locks unchecked')
+    .option('--max-steps <n>', 'steps of one execution before it is called a livelock (default: 10000)', positive)
     .option('--shard <i/n>', 'only the i-th of n parts, as other machines explore the others')
     .option('--jobs <n>', 'threads', positive, 1)
     .option('--replay <token>', 'only the execution that a report gave this token')

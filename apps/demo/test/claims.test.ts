@@ -46,7 +46,7 @@ test('--json, and the token of a row repeats its schedule', () => {
 test('--show prints a report, and the line that repeats it', () => {
   const { status, stdout } = claims('C16', '--show', 'a')
   expect(status).toBe(0)
-  expect(stdout).toMatch(/C16: readBegin[^]*device: page 1 -> frame 2[^]*mmu-notifier claims C16 --show 'a' --replay 'v1:/)
+  expect(stdout).toMatch(/C16: readBegin[^]*device: page 1 -> frame 2[^]*mmu-notifier claims C16 --show a --replay 'v1:/)
 })
 
 test.each([

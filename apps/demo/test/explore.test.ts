@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { Exploration } from '@mmu-notifier/explore'
@@ -63,6 +63,26 @@ test('a failure is reported with a line to run it again, which does', () => {
   const again = cli('wrong.mjs', '--replay', token)
   expect([again.status, again.out.split('\n')[0]]).toEqual([1, out.split('\n')[0]])
   expect(cli('right.mjs', '--replay', token).err).toContain('is of another scenario')
+})
+
+test('the line goes to a shell as it is, with all that decides what the token stands for', () => {
+  mkdirSync(join(folder, "it's a folder"))
+  const path = join("it's a folder", 'deadlock.mjs')
+  writeFileSync(join(folder, path), `
+    const task = (first, second) => async (locks) => { await locks[first].lock(); await locks[second].lock(); await locks[second].unlock(); await locks[first].unlock() }
+    export const $it = { setup: (kernel) => ({ a: kernel.mutex('a'), b: kernel.mutex('b') }), tasks: { "one's é": task('a', 'b'), "two's é": task('b', 'a') } }
+    export const spins = {
+      setup: (kernel) => kernel.cell('x', 0),
+      tasks: { a: async (x) => { while ((await x.read()) >= 0) await x.write(1) }, b: async (x) => { while ((await x.read()) >= 0) await x.write(2) } },
+    }`)
+  for (const options of [['--scenario', '$it', '--no-lockdep'], ['--scenario', 'spins', '--max-steps', '200']]) {
+    const { status, out } = cli(path, ...options)
+    expect([options, status, out]).toEqual([options, 1, expect.stringMatching(/^(DEADLOCK|LIVELOCK)/) as string])
+    const line = out.trim().split('\n').at(-1) ?? ''
+    const again = spawnSync('sh', ['-c', line.replace(/^mmu-notifier/, `'${process.execPath}' '${BIN}'`)], { cwd: folder, encoding: 'utf8' })
+    expect([line, again.status, again.stderr]).toEqual([line, 1, ''])
+    expect(again.stdout.split('\n')[0]).toBe(out.split('\n')[0])
+  }
 })
 
 test('what does not fail is exhausted', () => {
