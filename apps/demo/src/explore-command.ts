@@ -1,10 +1,11 @@
-import { chromeTrace, merge, parseShard, type Counterexample, type Exploration, type ExploreOptions, type RunOptions, type Shard, type Strategy } from '@mmu-notifier/explore'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { chromeTrace, parseShard, type Counterexample, type Exploration, type ExploreOptions, type RunOptions, type Shard, type Strategy } from '@mmu-notifier/explore'
+import { existsSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { UsageError } from './errors.ts'
 import type { Job, Message } from './explore-job.ts'
+import { mergeFiles, mergeParts } from './explore-merge.ts'
 import { Progress } from './progress.ts'
 import { shellCommand } from './shell.ts'
 
@@ -30,7 +31,7 @@ export async function exploreCommand(files: readonly string[], options: ExploreC
   const [file] = files
   if (options.merge) {
     if (file === undefined) throw new UsageError('explore --merge: expected at least one file')
-    return tell(file, merged(files), [], options)
+    return tell(file, mergeFiles(files), [], options)
   }
   if (file === undefined || files.length > 1) throw new UsageError(`explore: expected one file with a scenario, got ${files.length}`)
   const path = resolve(file)
@@ -39,14 +40,14 @@ export async function exploreCommand(files: readonly string[], options: ExploreC
   if (options.replay !== undefined) return replayed(file, url, options.replay, options)
   const parts = await explored(file, url, options)
   const [only] = parts
-  const whole = parts.length === 1 && only ? only : mergedParts(parts)
+  const whole = parts.length === 1 && only ? only : mergeParts(parts)
   return tell(file, whole, options.shard === undefined ? [] : parts, options)
 }
 
 /** Explores in as many threads as there are jobs; the first failure ends them all. */
 async function explored(file: string, url: string, options: ExploreCommandOptions): Promise<readonly Exploration[]> {
   const { scenario, strategy, budget, seed, preemptions, depth, jobs } = options
-  const shard = shardOf(options.shard)
+  const shard = shardOf(options.shard, jobs)
   const progress = new Progress(`exploring ${file}`, 'executions')
   const done: number[] = Array.from({ length: jobs }, () => 0)
   const workers: Worker[] = []
@@ -88,10 +89,13 @@ async function replayed(file: string, url: string, token: string, options: Explo
   await Promise.all(workers.map((worker) => worker.terminate()))
   if (message.kind !== 'replayed') throw new Error(`unexpected ${message.kind}`)
   const { counterexample, report } = message
-  if (counterexample && trace !== undefined) writeTrace(trace, counterexample)
   console.log(json ? JSON.stringify(counterexample ?? { code: 'PASSED' }, undefined, 2) : report)
+  if (trace !== undefined) writeTrace(trace, counterexample)
   return counterexample ? 1 : 0
 }
+
+/** With which Node ends a thread whose module waits for what nothing is going to bring. */
+const UNSETTLED = 13
 
 /** @returns the last message of a worker. UsageError for what the caller has to change */
 function run(file: string, job: Job, workers: Worker[], progress?: (executions: number) => void): Promise<Message> {
@@ -104,18 +108,25 @@ function run(file: string, job: Job, workers: Worker[], progress?: (executions: 
       else resolve(message)
     })
     worker.on('error', reject)
-    worker.on('exit', (code) => { reject(new UsageError(`explore ${file}: the scenario ended the thread that explores it, with code ${code}`)) })
+    worker.on('exit', (code) => { reject(new UsageError(`explore ${file}: ${code === UNSETTLED ? 'a top-level await, of it or of what it imports, never ends' : `the scenario ended the thread that explores it, with code ${code}`}`)) })
   })
 }
 
 function tell(file: string, exploration: Exploration, parts: readonly Exploration[], options: ExploreCommandOptions): number {
   const { counterexample, report, verdict } = exploration
   const { json, trace, merge: merging } = options
-  if (counterexample && trace !== undefined) writeTrace(trace, counterexample)
   const command = counterexample && !merging ? `\n\n${replayCommand(file, counterexample.token, options)}` : ''
   if (json) console.log(JSON.stringify(parts.length > 1 ? { ...exploration, parts } : exploration, undefined, 2))
   else console.log(`${report}${command}`)
-  return verdict === 'failed' ? 1 : 0
+  if (trace !== undefined) writeTrace(trace, counterexample)
+  if (!checksNothing(exploration)) return verdict === 'failed' ? 1 : 0
+  console.error('mmu-notifier: nothing was checked: `assume` dropped every execution')
+  return 1
+}
+
+/** Of a shard that is told by what the others come to: {@link merge}. */
+function checksNothing({ verdict, executions, blocked, dropped, shard }: Exploration): boolean {
+  return verdict !== 'failed' && shard === undefined && dropped > 0 && dropped + blocked === executions
 }
 
 /** With whatever else decides what the token's execution is. */
@@ -133,44 +144,30 @@ function runOptionsOf({ lockdep, maxSteps }: ExploreCommandOptions): RunOptions 
   return { lockdep, ...(maxSteps !== undefined && { maxSteps }) }
 }
 
-function writeTrace(path: string, counterexample: Counterexample): void {
-  writeFileSync(path, JSON.stringify(chromeTrace(counterexample)))
-}
-
-/** What `--json` printed into files, added up. */
-function merged(files: readonly string[]): Exploration {
-  return mergedParts(files.flatMap((file) => {
-    let content: unknown
-    try {
-      content = JSON.parse(readFileSync(file, 'utf8'))
-    } catch (error) {
-      throw new UsageError(`explore --merge ${file}: ${error instanceof Error ? error.message.replaceAll(/\s+/g, ' ') : String(error)}`)
-    }
-    const { parts } = (content ?? {}) as { parts?: unknown }
-    const explorations = Array.isArray(parts) ? (parts as unknown[]) : [content]
-    for (const exploration of explorations) {
-      const { verdict, executions, fingerprint } = (exploration ?? {}) as Partial<Exploration>
-      if (verdict === undefined || !Number.isSafeInteger(executions) || typeof fingerprint !== 'string') {
-        throw new UsageError(`explore --merge ${file}: expected what \`explore --json\` prints: an object with verdict, executions and fingerprint`)
-      }
-    }
-    return explorations as Exploration[]
-  }))
-}
-
-function mergedParts(parts: readonly Exploration[]): Exploration {
+/** Comes last, so that a path that is none costs the trace only. */
+function writeTrace(path: string, counterexample: Counterexample | undefined): void {
+  if (!counterexample) {
+    console.error(`mmu-notifier: --trace ${path}: nothing fails, so nothing was written`)
+    return
+  }
   try {
-    return merge(parts)
+    writeFileSync(path, JSON.stringify(chromeTrace(counterexample)))
   } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error))
+    throw new UsageError(`--trace ${path}: cannot be written: ${(error as NodeJS.ErrnoException).code ?? String(error)}`)
   }
 }
 
-function shardOf(text: string | undefined): Shard {
-  if (text === undefined) return { index: 0, count: 1 }
+/** As many parts as explore takes. */
+const MOST_PARTS = 10_000
+
+/** Each job explores a part of the shard, so that there are as many parts as shards times jobs. */
+function shardOf(text: string | undefined, jobs: number): Shard {
+  let shard: Shard = { index: 0, count: 1 }
   try {
-    return parseShard(text)
-  } catch (error) {
-    throw new UsageError(`--${error instanceof Error ? error.message : String(error)}`)
+    if (text !== undefined) shard = parseShard(text)
+  } catch {
+    throw new UsageError(`--shard: expected I/N with N from 1 to ${MOST_PARTS} and I from 1 to N, got ${text ?? ''}`)
   }
+  if (shard.count * jobs > MOST_PARTS) throw new UsageError(`--jobs ${jobs}${text === undefined ? '' : ` --shard ${text}`}: expected at most ${MOST_PARTS} parts, got ${shard.count * jobs}`)
+  return shard
 }

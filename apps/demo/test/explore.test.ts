@@ -1,7 +1,8 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import type { Exploration } from '@mmu-notifier/explore'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 
@@ -52,6 +53,7 @@ beforeAll(() => {
   writeFileSync(join(folder, 'two.mjs'), 'export const a = { setup() {}, tasks: { async t() {} } }\nexport const b = a')
   writeFileSync(join(folder, 'broken.mjs'), 'export default {')
   writeFileSync(join(folder, 'exits.mjs'), 'process.exit(3)')
+  writeFileSync(join(folder, 'waits.mjs'), 'await new Promise(() => {})')
 })
 
 test('a failure is reported with a line to run it again, which does', () => {
@@ -112,6 +114,64 @@ test('a counterexample opens in Perfetto', () => {
   expect(traceEvents.at(-1)).toMatchObject({ name: 'CHECK', ph: 'i' })
 })
 
+test('a trace that cannot be written costs no report', () => {
+  const whole = cli('wrong.mjs')
+  const token = /--replay '(v1:.*)'/.exec(whole.out)?.[1] ?? ''
+  for (const args of [[], ['--replay', token], ['--json']]) {
+    const { status, out, err } = cli('wrong.mjs', ...args, '--trace', 'nowhere/x.json')
+    expect([args, status, err]).toEqual([args, 2, 'mmu-notifier: --trace nowhere/x.json: cannot be written: ENOENT\n'])
+    expect(out).toContain('the balance is')
+    expect(out).toContain(token)
+  }
+  expect(cli('right.mjs', '--trace', 'none.json')).toMatchObject({ status: 0, err: 'mmu-notifier: --trace none.json: nothing fails, so nothing was written\n' })
+  expect(existsSync(join(folder, 'none.json'))).toBe(false)
+})
+
+test('where `assume` drops every execution nothing was checked: status 1; a shard leaves that to --merge', () => {
+  const drops = (condition: string): string => `
+    import { assume } from '${pathToFileURL(join(ROOT, 'packages/explore/dist/index.js')).href}'
+    export default { setup: (kernel) => kernel.cell('x', 0), tasks: { set: (x) => x.write(1), get: async (x) => { assume(${condition}) } } }`
+  writeFileSync(join(folder, 'drops.mjs'), drops('(await x.read()) > 1'))
+  writeFileSync(join(folder, 'keeps.mjs'), drops('(await x.read()) > 0'))
+  const said = 'mmu-notifier: nothing was checked: `assume` dropped every execution\n'
+  expect(cli('keeps.mjs')).toMatchObject({ status: 0, err: '' })
+  expect(cli('drops.mjs')).toMatchObject({ status: 1, out: expect.stringContaining('dropped by assume') as string, err: said })
+  expect(cli('drops.mjs', '--strategy', 'random', '--json')).toMatchObject({ status: 1, err: said })
+  const shards = [1, 2].map((i) => {
+    const { status, out, err } = cli('drops.mjs', '--shard', `${i}/2`, '--json')
+    expect([status, err]).toEqual([0, ''])
+    writeFileSync(join(folder, `drops${i}.json`), out)
+    return `drops${i}.json`
+  })
+  expect(cli('--merge', ...shards)).toMatchObject({ status: 1, err: said })
+})
+
+test('--merge: what is no exploration is said with file and field', () => {
+  const good = { verdict: 'exhausted', by: 'optimal DPOR', executions: 4, traces: 2, blocked: 0, dropped: 0, fingerprint: 'abcd', shard: { index: 0, count: 1 }, report: 'fine' }
+  const failed = { ...good, verdict: 'failed', traces: undefined, counterexample: { code: 'CHECK', message: 'CHECK  no', token: 'v1:abcd:', steps: [] } }
+  const merge = (content: unknown): { status: number | null; out: string; err: string } => {
+    writeFileSync(join(folder, 'merge.json'), JSON.stringify(content))
+    return cli('--merge', 'merge.json')
+  }
+  expect([merge(good).status, merge(failed).status]).toEqual([0, 1])
+  for (const [content, message] of [
+    [3, 'expected an object, found 3'],
+    [{ parts: [] }, 'parts: expected at least one'],
+    [{ parts: [good, { ...good, executions: '4' }] }, 'parts[1].executions: expected a whole number >= 0, found "4"'],
+    [{ ...good, executions: -4 }, 'executions: expected a whole number >= 0, found -4'],
+    [{ ...good, verdict: 'banana' }, 'verdict: expected exhausted, sampled, failed, found "banana"'],
+    [{ ...good, traces: undefined }, 'traces: expected a whole number >= 0 of what is exhausted'],
+    [{ ...good, fingerprint: 'a' }, 'fingerprint: expected four hex digits, found "a"'],
+    [{ ...good, shard: 'x' }, 'shard: expected an index below its count, or none, found "x"'],
+    [{ ...failed, report: undefined }, 'report: expected a string, found none'],
+    [{ ...failed, counterexample: { code: 'CHECK' } }, 'counterexample: expected an object with code, message, token and steps'],
+  ] as const) {
+    const { status, out, err } = merge(content)
+    expect([status, out, err]).toEqual([2, '', expect.stringContaining(`explore --merge merge.json: ${message}`) as string])
+    expect(err.trim().split('\n')).toHaveLength(1)
+  }
+})
+
 test.each([
   [['nowhere.mjs'], 'explore nowhere.mjs: no such file'],
   [['none.mjs'], 'expected a scenario { setup, tasks, check? } as default export, found x'],
@@ -119,7 +179,10 @@ test.each([
   [['two.mjs', '--scenario', 'c'], '--scenario c: there is no such export; its scenarios are a, b'],
   [['broken.mjs'], 'explore broken.mjs: cannot be loaded: SyntaxError'],
   [['exits.mjs'], 'ended the thread that explores it, with code 3'],
-  [['right.mjs', '--shard', '3/2'], '--shard: expected I/N with I from 1 to N, got 3/2'],
+  [['right.mjs', '--shard', '3/2'], '--shard: expected I/N with N from 1 to 10000 and I from 1 to N, got 3/2'],
+  [['right.mjs', '--shard', '1/100000'], '--shard: expected I/N with N from 1 to 10000 and I from 1 to N, got 1/100000'],
+  [['right.mjs', '--shard', '1/9999', '--jobs', '2'], '--jobs 2 --shard 1/9999: expected at most 10000 parts, got 19998'],
+  [['waits.mjs'], 'explore waits.mjs: a top-level await, of it or of what it imports, never ends'],
   [['right.mjs', '--jobs', '0'], 'at least 1'],
   [['right.mjs', '--budget', '0'], 'expected a whole number of at least 1'],
   [['right.mjs', '--replay', 'v1:x'], 'expected a token like'],
