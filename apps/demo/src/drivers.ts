@@ -6,6 +6,7 @@ import { createRequire } from 'node:module'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { UsageError } from './errors.ts'
+import { load } from './loading.ts'
 
 /** The drivers that come with the command line, by name. */
 export const BUILTIN: Readonly<Record<string, Driver>> = { selftest, nouveau }
@@ -18,16 +19,11 @@ export async function loadDriver(spec: string): Promise<Driver> {
   const builtin = Object.hasOwn(BUILTIN, spec) ? BUILTIN[spec] : undefined
   if (builtin) return builtin
   const url = /^[./]|\.[cm]?[jt]s$/.test(spec) ? fromPath(spec) : fromPackage(spec)
-  let module: { readonly default?: unknown }
-  try {
-    module = (await import(url)) as typeof module
-  } catch (error) {
-    throw new UsageError(`--driver ${spec}: cannot be loaded: ${error instanceof Error ? `${error.name}: ${firstLine(error.message)}` : String(error)}`)
-  }
+  const module = await load(url).catch((error: unknown) => { throw new UsageError(`--driver ${spec}: ${(error as Error).message}`) })
   if (!('default' in module)) throw new UsageError(`--driver ${spec}: expected a default export made by defineDriver, found ${Object.keys(module).join(', ') || 'no export'}`)
-  const reason = whyNoDriver(module.default)
+  const reason = whyNoDriver(module['default'])
   if (reason !== undefined) throw new UsageError(`--driver ${spec}: the default export is no driver: ${reason}`)
-  return module.default as Driver
+  return module['default'] as Driver
 }
 
 function fromPath(spec: string): string {
@@ -42,8 +38,4 @@ function fromPackage(spec: string): string {
   } catch {
     throw new UsageError(`--driver ${spec}: unknown driver: expected ${Object.keys(BUILTIN).join(', ')}, a path like ./my-driver.js, or an installed package`)
   }
-}
-
-function firstLine(text: string): string {
-  return text.split('\n', 1)[0] ?? ''
 }

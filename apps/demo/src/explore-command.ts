@@ -94,9 +94,6 @@ async function replayed(file: string, url: string, token: string, options: Explo
   return counterexample ? 1 : 0
 }
 
-/** With which Node ends a thread whose module waits for what nothing is going to bring. */
-const UNSETTLED = 13
-
 /** @returns the last message of a worker. UsageError for what the caller has to change */
 function run(file: string, job: Job, workers: Worker[], progress?: (executions: number) => void): Promise<Message> {
   return new Promise((resolve, reject) => {
@@ -108,7 +105,7 @@ function run(file: string, job: Job, workers: Worker[], progress?: (executions: 
       else resolve(message)
     })
     worker.on('error', reject)
-    worker.on('exit', (code) => { reject(new UsageError(`explore ${file}: ${code === UNSETTLED ? 'a top-level await, of it or of what it imports, never ends' : `the scenario ended the thread that explores it, with code ${code}`}`)) })
+    worker.on('exit', (code) => { reject(new UsageError(`explore ${file}: the scenario ended the thread that explores it, with code ${code}`)) })
   })
 }
 

@@ -1,6 +1,7 @@
 import { isMainThread, parentPort, workerData } from 'node:worker_threads'
 import type { Exploration, Scenario } from '@mmu-notifier/explore'
 import type { Job, Message } from './explore-job.ts'
+import { load } from './loading.ts'
 
 /*
  * The thread that explores. Whatever it imports from here on is compiled, the scenario and the kernel that it stands on: so nothing of that may be
@@ -16,9 +17,9 @@ async function work({ url, scenario: name, options, replay: token }: Job, say: (
   const { explore, formatCounterexample, replay } = await import('@mmu-notifier/explore')
   let module: Readonly<Record<string, unknown>>
   try {
-    module = (await import(url)) as typeof module
+    module = await load(url, ['--import', import.meta.resolve('@mmu-notifier/explore/register')])
   } catch (error) {
-    say({ kind: 'usage', message: `cannot be loaded: ${error instanceof Error ? `${error.name}: ${error.message}` : String(error)}` })
+    say({ kind: 'usage', message: (error as Error).message })
     return
   }
   const found = find(module, name)

@@ -52,6 +52,14 @@ beforeAll(() => {
   for (const [name, code] of Object.entries({ 'wrong.mjs': account(false), 'right.mjs': account(true), 'counter.mjs': counter(5), 'none.mjs': 'export const x = 1' })) writeFileSync(join(folder, name), code)
   writeFileSync(join(folder, 'two.mjs'), 'export const a = { setup() {}, tasks: { async t() {} } }\nexport const b = a')
   writeFileSync(join(folder, 'broken.mjs'), 'export default {')
+  mkdirSync(join(folder, 'lib'))
+  writeFileSync(join(folder, 'lib/helper.mjs'), 'export const a = 1\n\n\nexport const b = ;')
+  writeFileSync(join(folder, 'imports.mjs'), "import './lib/helper.mjs'")
+  writeFileSync(join(folder, 'common.cjs'), '\nexports.x = ;')
+  writeFileSync(join(folder, 'asks.mjs'), "import { x } from './none.mjs'\nimport { y } from './none.mjs'")
+  writeFileSync(join(folder, 'typed.mjs'), "import './typed.ts'")
+  writeFileSync(join(folder, 'typed.ts'), 'const x: number = 1\nconst y = = x')
+  writeFileSync(join(folder, 'enum.ts'), 'interface A { x: number }\n/* colours */\nenum E {\n  A, B }')
   writeFileSync(join(folder, 'exits.mjs'), 'process.exit(3)')
   writeFileSync(join(folder, 'waits.mjs'), 'await new Promise(() => {})')
 })
@@ -177,12 +185,16 @@ test.each([
   [['none.mjs'], 'expected a scenario { setup, tasks, check? } as default export, found x'],
   [['two.mjs'], 'its scenarios are a, b: pick one with --scenario'],
   [['two.mjs', '--scenario', 'c'], '--scenario c: there is no such export; its scenarios are a, b'],
-  [['broken.mjs'], 'explore broken.mjs: cannot be loaded: SyntaxError'],
+  [['broken.mjs'], 'explore broken.mjs: cannot be loaded: broken.mjs:1: SyntaxError: Unexpected end of input'],
+  [['imports.mjs'], "explore imports.mjs: cannot be loaded: lib/helper.mjs:4: SyntaxError: Unexpected token ';'"],
+  [['asks.mjs'], "explore asks.mjs: cannot be loaded: asks.mjs:2: SyntaxError: The requested module './none.mjs' does not provide an export named 'y'"],
+  [['typed.mjs'], 'explore typed.mjs: cannot be loaded: typed.ts:2: SyntaxError: '],
+  [['enum.ts'], /explore enum\.ts: cannot be loaded: enum\.ts:3: SyntaxError: TypeScript .*enum/],
   [['exits.mjs'], 'ended the thread that explores it, with code 3'],
   [['right.mjs', '--shard', '3/2'], '--shard: expected I/N with N from 1 to 10000 and I from 1 to N, got 3/2'],
   [['right.mjs', '--shard', '1/100000'], '--shard: expected I/N with N from 1 to 10000 and I from 1 to N, got 1/100000'],
   [['right.mjs', '--shard', '1/9999', '--jobs', '2'], '--jobs 2 --shard 1/9999: expected at most 10000 parts, got 19998'],
-  [['waits.mjs'], 'explore waits.mjs: a top-level await, of it or of what it imports, never ends'],
+  [['waits.mjs'], 'explore waits.mjs: cannot be loaded: Error: a top-level await, of it or of what it imports, never ends'],
   [['right.mjs', '--jobs', '0'], 'at least 1'],
   [['right.mjs', '--budget', '0'], 'expected a whole number of at least 1'],
   [['right.mjs', '--replay', 'v1:x'], 'expected a token like'],
@@ -192,8 +204,17 @@ test.each([
 ])('%j: one line and status 2', (args, message) => {
   const { status, err, out } = cli(...args)
   expect([status, out]).toEqual([2, ''])
-  expect(err).toContain(message)
+  expect(err).toMatch(message)
   expect(err.trim().split('\n')).toHaveLength(1)
+})
+
+test.each([
+  ['waits.mjs', 'Error: a top-level await, of it or of what it imports, never ends'],
+  ['imports.mjs', "lib/helper.mjs:4: SyntaxError: Unexpected token ';'"],
+  ['common.cjs', "common.cjs:2: SyntaxError: Unexpected token ';'"],
+])('replay --driver ./%s: %s', (name, message) => {
+  const { status, stderr } = spawnSync(process.execPath, [BIN, 'replay', join(ROOT, 'fixtures/recordings/sh-pipe'), '--driver', `./${name}`], { cwd: folder, encoding: 'utf8' })
+  expect([status, stderr]).toEqual([2, `mmu-notifier: --driver ./${name}: cannot be loaded: ${message}\n`])
 })
 
 test('the command lines of the README of explore do what it says', () => {

@@ -94,6 +94,11 @@ test('what is no JavaScript is an error of Node, not of the compiler', () => {
   expect(() => node(...REGISTER, 'broken.js')).toThrow(/broken\.js:1/)
 })
 
+test('TypeScript that is more than types is an error with file and line', () => {
+  write('enum.ts', 'interface A { x: number }\n/* colours */\nenum E {\n  A, B }')
+  expect(() => node(...REGISTER, 'enum.ts')).toThrow(/enum\.ts:3\n[^]*SyntaxError.*: TypeScript .*enum/)
+})
+
 test('sequential: a program of one task runs as ordinary functions, up to what has to wait', () => {
   write('sequential.js', `
 import { createKernel } from '@mmu-notifier/kernel'

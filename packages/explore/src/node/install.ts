@@ -1,7 +1,7 @@
 import * as module from 'node:module'
 import type { Form } from './own.ts'
 import { compiled, isForeign, isTypeScript, textOf, type Loaded, type LoadContext } from './source.ts'
-import { stripTypeScriptTypes } from './strip.ts'
+import { nodesStrip, type Strip } from './strip.ts'
 
 type RegisterHooks = (hooks: { load: (url: string, context: LoadContext, nextLoad: (url: string, context: LoadContext) => Loaded) => Loaded }) => void
 
@@ -18,16 +18,16 @@ export function installHooks(form: Form): void {
   if (installed !== undefined) return
   thread[INSTALLED] = form
   const { registerHooks } = module as { registerHooks?: RegisterHooks }
-  if (registerHooks && stripTypeScriptTypes) registerHooks({ load: loadWith(form, stripTypeScriptTypes) })
+  if (registerHooks && nodesStrip) registerHooks({ load: loadWith(form, nodesStrip) })
   else module.register(import.meta.url.endsWith('.ts') ? './hooks.ts' : './hooks.js', import.meta.url, { data: form })
 }
 
 /** As the asynchronous hook in `hooks.ts`. */
-function loadWith(form: Form, strip: (code: string) => string) {
+function loadWith(form: Form, strip: Strip) {
   return (url: string, context: LoadContext, nextLoad: (url: string, context: LoadContext) => Loaded): Loaded => {
     if (!isForeign(url)) return nextLoad(url, context)
     if (!isTypeScript(url, context)) return compiled(form, url, nextLoad(url, context))
     const { source } = nextLoad(url, { ...context, format: 'module' })
-    return compiled(form, url, { format: 'module', shortCircuit: true, source: strip(textOf(source ?? '')) })
+    return compiled(form, url, { format: 'module', shortCircuit: true, source: strip(textOf(source ?? ''), url) })
   }
 }
