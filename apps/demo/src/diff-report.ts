@@ -6,6 +6,13 @@ const ARGUMENTS: readonly string[] = [
   'd', 'file', 'page', 'n', 'oldn', 'newn', 'flags', 'dst', 'prot', 'kind', 'pgoff', 'populate', 'advice', 'off', 'val',
 ]
 
+/** A line of a script with what it led to, in the fields of a recording: `{ line, op, …arguments, …results }`, or `{ line, state: 1, …results }`. */
+export type ScriptLine = Readonly<Record<string, Json>>
+
+export function scriptLine(line: ProgramLine, actual: Results): ScriptLine {
+  return { line: line.line, ...(line.kind === 'operation' ? line.operation : { [line.kind]: 1 }), ...actual }
+}
+
 /** An operation and what it led to, in one line: `mmap page=0 n=8 … -> ret=0 ev=[…]`. */
 export function showLine(line: ProgramLine, actual: Results): string {
   const results = Object.entries(actual).map(([field, value]) => `${field}=${text(value)}`)

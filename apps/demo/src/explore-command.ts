@@ -11,9 +11,9 @@ import { shellCommand } from './shell.ts'
 
 export interface ExploreCommandOptions {
   readonly scenario?: string
-  readonly strategy?: Strategy
+  readonly strategy: Strategy
   readonly budget: number
-  readonly seed: number
+  readonly seed?: number
   readonly preemptions?: number
   readonly depth?: number
   readonly lockdep: boolean
@@ -26,6 +26,13 @@ export interface ExploreCommandOptions {
   readonly json?: boolean
 }
 
+/** Options that not every strategy looks at, and those that do. */
+const LOOKED_AT: readonly (readonly [option: 'seed' | 'preemptions' | 'depth', by: readonly Strategy[]])[] = [
+  ['seed', ['portfolio', 'random', 'pct', 'dpor']],
+  ['preemptions', ['portfolio', 'bounded']],
+  ['depth', ['portfolio', 'pct']],
+]
+
 /** `mmu-notifier explore`. @returns the exit status: 1 when an execution fails */
 export async function exploreCommand(files: readonly string[], options: ExploreCommandOptions): Promise<number> {
   const [file] = files
@@ -34,6 +41,11 @@ export async function exploreCommand(files: readonly string[], options: ExploreC
     return tell(file, mergeFiles(files), [], options)
   }
   if (file === undefined || files.length > 1) throw new UsageError(`explore: expected one file with a scenario, got ${files.length}`)
+  const { strategy } = options
+  for (const [option, by] of LOOKED_AT) {
+    const { [option]: value } = options
+    if (value !== undefined && !by.includes(strategy)) throw new UsageError(`explore --strategy ${strategy} --${option} ${value}: --${option} has an effect with ${by.join(', ')} only`)
+  }
   const path = resolve(file)
   if (!existsSync(path)) throw new UsageError(`explore ${file}: no such file`)
   const url = pathToFileURL(path).href
@@ -53,9 +65,9 @@ async function explored(file: string, url: string, options: ExploreCommandOption
   const workers: Worker[] = []
   const given: ExploreOptions = {
     ...runOptionsOf(options),
+    strategy,
     budget,
-    seed,
-    ...(strategy !== undefined && { strategy }),
+    ...(seed !== undefined && { seed }),
     ...(preemptions !== undefined && { preemptions }),
     ...(depth !== undefined && { depth }),
   }

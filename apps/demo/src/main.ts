@@ -9,6 +9,9 @@ import type { ExploreCommandOptions } from './explore-command.ts'
 import type { ReplayOptions } from './replay.ts'
 import { DEVICES, FORMS, THP, type SelftestOptions } from './selftest-options.ts'
 
+/** Of `explore`: what has no effect where nothing is searched. */
+const OF_SEARCHES = ['strategy', 'budget', 'seed', 'preemptions', 'depth', 'shard', 'jobs'] as const
+
 /**
  * The command line. A command is loaded when it is run: all of them together take longer than most answers.
  * @returns the exit status: 0, 1 when something did not hold, 2 when the caller has to change something
@@ -71,15 +74,15 @@ export async function main(args: readonly string[]): Promise<number> {
     .option('--scenario <name>', 'the export that is the scenario')
     .addOption(new Option('--strategy <name>', 'how to search').choices([...STRATEGIES]).default('portfolio'))
     .option('--budget <n>', 'executions at the most', positive, 20_000)
-    .option('--seed <n>', 'seed of the random walks', integer, 1)
-    .option('--preemptions <k>', 'for bounded (default: 2)', integer)
-    .option('--depth <d>', 'for pct (default: 3)', integer)
+    .option('--seed <n>', 'seed of the random walks (default: 1)', integer)
+    .option('--preemptions <k>', 'for portfolio and bounded (default: 2)', integer)
+    .option('--depth <d>', 'for portfolio and pct (default: 3)', positive)
     .option('--no-lockdep', 'leave the order of locks unchecked')
     .option('--max-steps <n>', 'steps of one execution before it is called a livelock (default: 10000)', positive)
     .option('--shard <i/n>', 'only the i-th of n parts, as other machines explore the others')
     .option('--jobs <n>', 'threads', positive, 1)
-    .option('--replay <token>', 'only the execution that a report gave this token')
-    .option('--merge', 'add up what shards printed with --json')
+    .addOption(new Option('--replay <token>', 'only the execution that a report gave this token').conflicts([...OF_SEARCHES]))
+    .addOption(new Option('--merge', 'add up what shards printed with --json').conflicts([...OF_SEARCHES, 'replay', 'scenario', 'lockdep', 'maxSteps']))
     .option('--trace <file>', 'write the failing execution as Chrome Trace Event JSON, for Perfetto')
     .option('--json', 'print one JSON object')
     .action(async (files: string[], options: ExploreCommandOptions) => {
@@ -91,10 +94,10 @@ export async function main(args: readonly string[]): Promise<number> {
     .command('claims')
     .description('run the claims of the thread, and the bugs of the field, as experiments: right variants in every interleaving, wrong ones until they fail')
     .argument('[id...]', 'C16, V3, B40, MAIN-1 … (default: all)')
-    .option('--show <variant>', 'print the report of one variant of one claim')
+    .addOption(new Option('--show <variant>', 'print the report of one variant of one claim').conflicts(['jobs', 'json', 'markdown']))
     .option('--replay <token>', 'with --show: only the schedule that the table gave this token')
     .option('--jobs <n>', 'threads (default: as many as there are CPUs)', positive)
-    .option('--json', 'print one JSON array')
+    .addOption(new Option('--json', 'print one JSON array').conflicts('markdown'))
     .option('--markdown', 'print the book that docs/claims.md is')
     .action(async (ids: string[], options: ClaimsOptions) => {
       const { claimsCommand } = await import('./claims-command.ts')

@@ -54,6 +54,8 @@ test.each([
   [['C16', '--show', 'z'], 'claims C16 --show z: its variants are right, '],
   [['--show', 'a'], 'claims --show: name one claim'],
   [['C16', '--replay', 'v1:'], 'claims --replay: say with --show which variant the token is of'],
+  [['C16', '--show', 'a', '--json'], "'--show <variant>' cannot be used with option '--json'"],
+  [['C16', '--json', '--markdown'], "'--json' cannot be used with option '--markdown'"],
   [['C16', '--show', 'a', '--replay', 'nonsense'], 'claims C16 --show a: EINVAL'],
 ])('%j', (args, message) => {
   const { status, stdout, stderr } = claims(...args)

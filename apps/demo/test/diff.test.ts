@@ -7,7 +7,7 @@ import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { diff } from '../src/index.ts'
+import { diff, type DiffReport } from '../src/index.ts'
 
 const ROOT = resolve(import.meta.dirname, '../../..')
 const BIN = join(ROOT, 'apps/demo/bin/mmu-notifier.js')
@@ -106,7 +106,7 @@ describe('the command line', () => {
     const json = cli('diff', path, '--json')
     expect(json.status).toBe(1)
     expect(JSON.parse(json.out)).toEqual({
-      programs: 1, operations: 13, equal: 12, mismatches: [{ file: path, line: 5, field: 'pt', expected: [[0, 2, 4, '.']], actual: [[0, 2, 5, '.']] }],
+      programs: 1, operations: 13, equal: 12, mismatches: [{ file: path, line: 5, field: 'pt', expected: [[0, 2, 4, '.']], actual: [[0, 2, 5, '.']] }], scripts: [],
     })
   })
 
@@ -115,6 +115,13 @@ describe('the command line', () => {
     expect(status).toBe(0)
     expect(out).toContain('dread d=0 page=0 n=1 -> ret=0 cpages=1 faults=1 data=[[7,0,0,0]]')
     expect(out).toContain('maps=[[0,2,"rw-p",0,"anon"]]')
+    const path = file('json.txt', 'mmap page=0 n=2\n# then\ncpur page=0 n=1\nstate\n')
+    const { scripts } = JSON.parse(cli('diff', path, '--json').out) as DiffReport
+    expect(scripts).toEqual([{ file: path, lines: [
+      expect.objectContaining({ line: 1, op: 'mmap', page: 0, n: 2, prot: 'rw', ret: 0 }),
+      expect.objectContaining({ line: 3, op: 'cpur', done: 1, data: [0] }),
+      expect.objectContaining({ line: 4, state: 1, maps: [[0, 2, 'rw-p', 0, 'anon']] }),
+    ] }])
   })
 
   test.each([
@@ -129,6 +136,8 @@ describe('the command line', () => {
     ['another type', file('type.jsonl', example.replace('"op":"munmap","page":2', '"op":"munmap","page":"2"')), ':5: page: expected a whole number, found'],
     ['no header', file('header.jsonl', example.slice(example.indexOf('\n') + 1)), ':1: header: expected the header'],
     ['no child', file('child.txt', 'child_r page=0 n=1'), ':1: op: expected a fork before it'],
+    ['an argument twice', file('twice.txt', '\nmmap page=0 n=2 n=3'), ':2: n: expected one value, found "n=3"'],
+    ['two settings', file('thp.txt', 'thp always never'), ':1: thp: expected always or never, found "always never"'],
     ['no such argument', file('argument.txt', 'mmap page=0 n=1 colour=red'), ':1: colour: expected no such field of mmap'],
   ])('%s: status 2 and a line that says where and what', (_, path, message) => {
     const { status, out, err } = cli('diff', path)

@@ -180,7 +180,7 @@ test('--merge: what is no exploration is said with file and field', () => {
   }
 })
 
-test.each([
+test.each<[string[], string | RegExp]>([
   [['nowhere.mjs'], 'explore nowhere.mjs: no such file'],
   [['none.mjs'], 'expected a scenario { setup, tasks, check? } as default export, found x'],
   [['two.mjs'], 'its scenarios are a, b: pick one with --scenario'],
@@ -196,6 +196,15 @@ test.each([
   [['right.mjs', '--shard', '1/9999', '--jobs', '2'], '--jobs 2 --shard 1/9999: expected at most 10000 parts, got 19998'],
   [['waits.mjs'], 'explore waits.mjs: cannot be loaded: Error: a top-level await, of it or of what it imports, never ends'],
   [['right.mjs', '--jobs', '0'], 'at least 1'],
+  [['right.mjs', '--strategy', 'dpor', '--preemptions', '3'], '--strategy dpor --preemptions 3: --preemptions has an effect with portfolio, bounded only'],
+  [['right.mjs', '--strategy', 'bounded', '--depth', '7'], '--strategy bounded --depth 7: --depth has an effect with portfolio, pct only'],
+  [['right.mjs', '--strategy', 'bounded', '--seed', '1'], '--strategy bounded --seed 1: --seed has an effect with'],
+  ...[['--strategy', 'dpor'], ['--budget', '20000'], ['--seed', '1'], ['--preemptions', '1'], ['--depth', '1'], ['--shard', '1/2'], ['--jobs', '1']].flatMap((option) => [
+    [['right.mjs', '--replay', 'v1:abcd:', ...option], new RegExp(`'--replay <token>' cannot be used with option '${option[0] ?? ''} `)],
+    [['--merge', 'x.json', ...option], new RegExp(`'--merge' cannot be used with option '${option[0] ?? ''} `)],
+  ] as [string[], RegExp][]),
+  [['--merge', 'x.json', '--no-lockdep'], "'--merge' cannot be used with option '--no-lockdep'"],
+  [['--merge', 'x.json', '--replay', 'v1:abcd:'], "'--merge' cannot be used with option '--replay <token>'"],
   [['right.mjs', '--budget', '0'], 'expected a whole number of at least 1'],
   [['right.mjs', '--replay', 'v1:x'], 'expected a token like'],
   [['right.mjs', '--strategy', 'luck'], 'Allowed choices are portfolio, random'],

@@ -29,18 +29,22 @@ export function parseScript(file: string, texts: readonly string[]): Program {
   return { file, header: { ...HEADER, thp, name: file, pages: Math.min(2 ** Math.ceil(Math.log2(pages)), MOST_PAGES) }, lines, recorded: false }
 }
 
-function parseThp(at: Location, [setting = 'none']: readonly string[]): ProgramHeader['thp'] {
-  if (setting === 'always' || setting === 'never') return setting
-  throw new RecordingError(at, 'thp', 'always or never', quote(setting))
+function parseThp(at: Location, words: readonly string[]): ProgramHeader['thp'] {
+  const [setting] = words
+  if (words.length === 1 && (setting === 'always' || setting === 'never')) return setting
+  throw new RecordingError(at, 'thp', 'always or never', words.length === 0 ? 'none' : quote(words.join(' ')))
 }
 
 function parseArguments(at: Location, op: string, words: readonly string[]): Readonly<Record<string, Json>> {
   const fields: Record<string, Json> = { op }
   const { types } = argumentsOf(at, op)
   for (const name of types.keys()) if (name in DEFAULTS) fields[name] = DEFAULTS[name] ?? null
+  const given = new Set<string>()
   for (const word of words) {
     const [, field, value] = /^([a-z]+)=(.*)$/.exec(word) ?? []
     if (field === undefined || value === undefined) throw new RecordingError(at, 'argument', 'field=value', quote(word))
+    if (given.has(field)) throw new RecordingError(at, field, 'one value', quote(word))
+    given.add(field)
     fields[field] = /^(\d+|0x[0-9a-f]+)$/.test(value) ? Number(value) : value
   }
   const { kind } = fields
