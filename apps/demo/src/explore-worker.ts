@@ -14,7 +14,7 @@ if (!isMainThread && parentPort) {
 }
 
 async function work({ url, scenario: name, options, replay: token }: Job, say: (message: Message) => void): Promise<void> {
-  const { explore, formatCounterexample, replay } = await import('@mmu-notifier/explore')
+  const { explore, formatCounterexample, replay, whyNoScenario } = await import('@mmu-notifier/explore')
   let module: Readonly<Record<string, unknown>>
   try {
     module = await load(url, ['--import', import.meta.resolve('@mmu-notifier/explore/register')])
@@ -22,7 +22,7 @@ async function work({ url, scenario: name, options, replay: token }: Job, say: (
     say({ kind: 'usage', message: (error as Error).message })
     return
   }
-  const found = find(module, name)
+  const found = find(module, name, whyNoScenario)
   if (typeof found === 'string') {
     say({ kind: 'usage', message: found })
     return
@@ -44,7 +44,7 @@ async function work({ url, scenario: name, options, replay: token }: Job, say: (
 }
 
 /** @returns the scenario, or what is wrong */
-function find(module: Readonly<Record<string, unknown>>, name: string | undefined): Scenario | string {
+function find(module: Readonly<Record<string, unknown>>, name: string | undefined, whyNone: (value: unknown) => string | undefined): Scenario | string {
   const names = Object.keys(module).filter((key) => whyNone(module[key]) === undefined)
   const known = names.length > 0 ? `its scenarios are ${names.join(', ')}` : 'it exports no scenario'
   if (name !== undefined) {
@@ -53,17 +53,9 @@ function find(module: Readonly<Record<string, unknown>>, name: string | undefine
   }
   if (names.includes('default') || names.length === 1) return module[names.includes('default') ? 'default' : (names[0] ?? '')] as Scenario
   if (names.length > 1) return `${known}: pick one with --scenario`
-  const reason = 'default' in module ? `the default export is none: ${whyNone(module['default']) ?? ''}` : `found ${Object.keys(module).join(', ') || 'no export'}`
+  const others = Object.keys(module).map((key) => `${key} (${whyNone(module[key]) ?? ''})`)
+  const reason = 'default' in module ? `the default export is none: ${whyNone(module['default']) ?? ''}` : `found ${others.join(', ') || 'no export'}`
   return `expected a scenario { setup, tasks, check? } as default export, ${reason}`
-}
-
-function whyNone(value: unknown): string | undefined {
-  if (typeof value !== 'object' || value === null) return `it is ${value === null ? 'null' : typeof value}`
-  const { setup, tasks, check } = value as Partial<Record<keyof Scenario, unknown>>
-  if (typeof setup !== 'function') return 'setup is no function'
-  if (typeof tasks !== 'object' || tasks === null || Object.keys(tasks).length === 0) return 'tasks is no object with a function for each task'
-  for (const [task, body] of Object.entries(tasks)) if (typeof body !== 'function') return `tasks.${task} is no function`
-  return check === undefined || typeof check === 'function' ? undefined : 'check is no function'
 }
 
 /** What was thrown may be anything, and need not survive the way to another thread. */

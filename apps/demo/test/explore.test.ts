@@ -60,6 +60,7 @@ beforeAll(() => {
   writeFileSync(join(folder, 'typed.mjs'), "import './typed.ts'")
   writeFileSync(join(folder, 'typed.ts'), 'const x: number = 1\nconst y = = x')
   writeFileSync(join(folder, 'enum.ts'), 'interface A { x: number }\n/* colours */\nenum E {\n  A, B }')
+  writeFileSync(join(folder, 'wrongly.mjs'), 'export default { setup() {}, tasks: { t: undefined } }\nexport const b = { setup() {}, tasks: { async t() {} }, check: 3 }')
   writeFileSync(join(folder, 'exits.mjs'), 'process.exit(3)')
   writeFileSync(join(folder, 'waits.mjs'), 'await new Promise(() => {})')
 })
@@ -182,7 +183,9 @@ test('--merge: what is no exploration is said with file and field', () => {
 
 test.each<[string[], string | RegExp]>([
   [['nowhere.mjs'], 'explore nowhere.mjs: no such file'],
-  [['none.mjs'], 'expected a scenario { setup, tasks, check? } as default export, found x'],
+  [['none.mjs'], 'expected a scenario { setup, tasks, check? } as default export, found x (expected an object { setup, tasks, check? }, got a number)'],
+  [['wrongly.mjs'], 'explore wrongly.mjs: expected a scenario { setup, tasks, check? } as default export, the default export is none: tasks.t: expected a function, got undefined'],
+  [['wrongly.mjs', '--scenario', 'b'], 'explore wrongly.mjs: --scenario b: check: expected a function, got a number'],
   [['two.mjs'], 'its scenarios are a, b: pick one with --scenario'],
   [['two.mjs', '--scenario', 'c'], '--scenario c: there is no such export; its scenarios are a, b'],
   [['broken.mjs'], 'explore broken.mjs: cannot be loaded: broken.mjs:1: SyntaxError: Unexpected end of input'],

@@ -1,4 +1,5 @@
 import { MmuNotifierError } from '@mmu-notifier/kernel'
+import { kindOf, whyNoScenario } from './check-scenario.ts'
 import { formatCounterexample, type Counterexample } from './counterexample.ts'
 import { diagnose, fingerprint, replayed, type MakeEngine } from './diagnose.ts'
 import { Engine, type EngineKind, type EngineOptions } from './engine.ts'
@@ -49,17 +50,19 @@ export interface ExploreOptions extends RunOptions {
   readonly progress?: (executions: number, budget: number) => void
 }
 
-/** Runs `scenario` in many orders. RangeError for options that are none. */
+/** Runs `scenario` in many orders. TypeError for a scenario that is none, RangeError or TypeError for options that are none. */
 export async function explore<State>(scenario: Scenario<State>, options: ExploreOptions = {}): Promise<Exploration> {
+  const engineOptions = engineOptionsOf(scenario, options)
   const { strategy = 'portfolio', budget = 20_000, seed = 1, preemptions = 2, depth = 3, shard = WHOLE, timeLimit = Infinity, progress } = options
   atLeast('budget', budget, 1)
   atLeast('preemptions', preemptions, 0)
   atLeast('depth', depth, 1)
   if (!(timeLimit > 0)) throw new RangeError(`timeLimit: expected milliseconds, got ${timeLimit}`)
+  expectType('shard', shard, 'object')
   checkShard(shard)
-  if (!STRATEGIES.includes(strategy)) throw new RangeError(`strategy: expected one of ${STRATEGIES.join(', ')}, got ${strategy}`)
+  oneOf('strategy', strategy, STRATEGIES)
   if (!Number.isSafeInteger(seed)) throw new RangeError(`seed: expected an integer, got ${seed}`)
-  const engineOptions = engineOptionsOf(scenario, options)
+  if (progress !== undefined) expectType('progress', progress, 'function')
   const known = new Knowledge()
   const engine = new Engine(scenario as Scenario, engineOptions, known)
   // Searches go on where they were when others have run in between, so DPOR has an engine of its own.
@@ -76,10 +79,11 @@ export async function explore<State>(scenario: Scenario<State>, options: Explore
   }
 }
 
-/** Repeats the execution that a token stands for. EINVAL for a text that is no token, or one of another scenario, as far as that can be told. */
+/** Repeats the execution that a token stands for. TypeError and RangeError as of {@link explore}, EINVAL for a text that is no token, or one of another scenario, as far as that can be told. */
 export async function replay<State>(scenario: Scenario<State>, token: string, options: RunOptions = {}): Promise<Counterexample | undefined> {
+  const engineOptions = engineOptionsOf(scenario, options)
   const { fingerprint: given, schedules, maxSteps } = parseToken(token)
-  const make = maker(scenario as Scenario, engineOptionsOf(scenario, { ...(maxSteps !== undefined && { maxSteps }), ...options }))
+  const make = maker(scenario as Scenario, options.maxSteps === undefined && maxSteps !== undefined ? { ...engineOptions, maxSteps } : engineOptions)
   const release = guard()
   try {
     const own = await fingerprint(make)
@@ -117,12 +121,27 @@ function maker(scenario: Scenario, options: EngineOptions): MakeEngine {
   return () => new Engine(scenario, options)
 }
 
-function engineOptionsOf(scenario: { readonly tasks: object }, { lockdep = true, maxSteps = 10_000, engine, ...rest }: RunOptions & { readonly trylock?: 'read' | 'write' }): EngineOptions {
-  if (Object.keys(scenario.tasks).length === 0) throw new TypeError('explore: expected at least one task')
+/** Checks what {@link explore} and {@link replay} have in common. */
+function engineOptionsOf(scenario: unknown, options: RunOptions & Pick<ExploreOptions, 'trylock'>): EngineOptions {
+  const reason = whyNoScenario(scenario)
+  if (reason !== undefined) throw new TypeError(`scenario: ${reason}`)
+  expectType('options', options, 'object')
+  const { lockdep = true, maxSteps = 10_000, engine, trylock = 'read' } = options
+  expectType('lockdep', lockdep, 'boolean')
   atLeast('maxSteps', maxSteps, 1)
-  return { lockdep, maxSteps, trylockWrites: rest.trylock === 'write', kind: engine }
+  if (engine !== undefined) oneOf('engine', engine, ['promise', 'generator'])
+  oneOf('trylock', trylock, ['read', 'write'])
+  return { lockdep, maxSteps, trylockWrites: trylock === 'write', kind: engine }
 }
 
 function atLeast(what: string, value: number, least: number): void {
   if (!Number.isSafeInteger(value) || value < least) throw new RangeError(`${what}: expected an integer >= ${least}, got ${value}`)
+}
+
+function oneOf<T extends string>(what: string, value: T, all: readonly T[]): void {
+  if (!all.includes(value)) throw new RangeError(`${what}: expected one of ${all.join(', ')}, got ${kindOf(value)}`)
+}
+
+function expectType(what: string, value: unknown, type: 'object' | 'boolean' | 'function'): void {
+  if (typeof value !== type || value === null) throw new TypeError(`${what}: expected ${type === 'object' ? 'an object' : `a ${type}`}, got ${kindOf(value)}`)
 }

@@ -1,4 +1,5 @@
 export { explore, replay, STRATEGIES, type ExploreOptions, type RunOptions, type Strategy } from './explore.ts'
+export { whyNoScenario } from './check-scenario.ts'
 export { chromeTrace, type ChromeTraceEvent } from './chrome-trace.ts'
 export type { EngineKind } from './engine.ts'
 export { merge, type Exploration } from './exploration.ts'

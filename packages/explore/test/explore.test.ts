@@ -228,8 +228,30 @@ test('tokens are checked', async () => {
   await expect(replay(bugs.account(), 'v1:0000:@1>a')).rejects.toThrow(/another scenario/)
 })
 
-test('options are checked', async () => {
-  await expect(explore(bugs.account(), { budget: 0 })).rejects.toThrow(RangeError)
-  await expect(explore(bugs.account(), { strategy: 'luck' as never })).rejects.toThrow(/^strategy: expected one of portfolio/)
-  await expect(explore({ setup: () => 0, tasks: {} })).rejects.toThrow(TypeError)
+test.each<[string, Record<string, unknown>, typeof TypeError | typeof RangeError, string]>([
+  ['budget', { budget: 0 }, RangeError, 'budget: expected an integer >= 1, got 0'],
+  ['strategy', { strategy: 'luck' }, RangeError, 'strategy: expected one of portfolio, random, pct, bounded, dpor, got "luck"'],
+  ['engine', { engine: 'steam' }, RangeError, 'engine: expected one of promise, generator, got "steam"'],
+  ['trylock', { trylock: 'foo' }, RangeError, 'trylock: expected one of read, write, got "foo"'],
+  ['maxSteps', { maxSteps: '9' }, RangeError, 'maxSteps: expected an integer >= 1, got 9'],
+  ['lockdep', { lockdep: 'no' }, TypeError, 'lockdep: expected a boolean, got "no"'],
+  ['progress', { progress: 3 }, TypeError, 'progress: expected a function, got a number'],
+  ['shard', { shard: null }, TypeError, 'shard: expected an object, got null'],
+])('options are checked: %s', async (_, options, kind, message) => {
+  await expect(explore(bugs.account(), options)).rejects.toThrow(new kind(message))
+  if (['engine', 'trylock', 'maxSteps', 'lockdep'].some((field) => field in options)) await expect(replay(bugs.account(), 'v1:0000:', options)).rejects.toThrow(message)
+})
+
+test.each<[unknown, string]>([
+  [undefined, 'expected an object { setup, tasks, check? }, got undefined'],
+  [null, 'expected an object { setup, tasks, check? }, got null'],
+  [{}, 'setup: expected a function, got undefined'],
+  [{ setup: {}, tasks: {} }, 'setup: expected a function, got an object'],
+  [{ setup: () => 0 }, 'tasks: expected an object with a function for each task, got undefined'],
+  [{ setup: () => 0, tasks: {} }, 'tasks: expected at least one task'],
+  [{ setup: () => 0, tasks: { a: async () => undefined, b: 3 } }, 'tasks.b: expected a function, got a number'],
+  [{ setup: () => 0, tasks: { a: async () => undefined }, check: 'x' }, 'check: expected a function, got "x"'],
+])('scenarios are checked: %j', async (scenario, message) => {
+  await expect(explore(scenario as Scenario)).rejects.toThrow(new TypeError(`scenario: ${message}`))
+  await expect(replay(scenario as Scenario, 'v1:0000:')).rejects.toThrow(new TypeError(`scenario: ${message}`))
 })
