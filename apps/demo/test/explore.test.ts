@@ -138,7 +138,7 @@ test('a trace that cannot be written costs no report', () => {
 
 test('where `assume` drops every execution nothing was checked: status 1; a shard leaves that to --merge', () => {
   const drops = (condition: string): string => `
-    import { assume } from '${pathToFileURL(join(ROOT, 'packages/explore/dist/index.js')).href}'
+    const { assume } = await import(${JSON.stringify(pathToFileURL(join(ROOT, 'packages/explore/dist/index.js')).href)})
     export default { setup: (kernel) => kernel.cell('x', 0), tasks: { set: (x) => x.write(1), get: async (x) => { assume(${condition}) } } }`
   writeFileSync(join(folder, 'drops.mjs'), drops('(await x.read()) > 1'))
   writeFileSync(join(folder, 'keeps.mjs'), drops('(await x.read()) > 0'))
