@@ -20,7 +20,7 @@ export function checkShard({ index, count }: Shard): void {
 export function parseShard(text: string): Shard {
   const [, index, count] = /^(\d{1,5})\/(\d{1,5})$/.exec(text) ?? []
   const shard = { index: Number(index) - 1, count: Number(count) }
-  if (index === undefined || shard.count < 1 || shard.index < 0 || shard.index >= shard.count) throw new RangeError(`shard: expected I/N with I from 1 to N, got ${text}`)
+  if (index === undefined || shard.count < 1 || shard.index < 0 || shard.index >= shard.count) throw new RangeError(`shard: expected I/N with N from 1 to 10,000 and I from 1 to N, got ${text}`)
   checkShard(shard)
   return shard
 }
