@@ -49,6 +49,7 @@ export class Invalidations {
   async start(range: Range): Promise<boolean> {
     this.memory.use('invalidateRangeStart')
     if (range.blockable) this.kernel.mightSleep('invalidateRangeStart')
+    this.map.acquire('write')
     let refused: Refusal
     try {
       refused = await this.tell(range)
@@ -75,8 +76,8 @@ export class Invalidations {
   /** The address space ends: the last invalidation that finds its page tables. */
   async release(range: Range): Promise<void> {
     this.memory.use('release')
+    this.map.acquire('write')
     const tell = async (): Promise<void> => {
-      this.map.acquire('write')
       try {
         await this.startIntervals(range)
       } finally {
@@ -86,9 +87,8 @@ export class Invalidations {
     await inTurn([tell, () => this.endIntervals(range), () => this.classic.release()], (step) => step())
   }
 
-  /** Calls everybody whom the range concerns. The map is not held where a range ends: a release is no callback of it. @returns who refused */
+  /** Calls everybody whom the range concerns, and then gives back the map, which is not held where a range ends: a release is no callback of it. @returns who refused */
   protected async tell(range: Range): Promise<Refusal> {
-    this.map.acquire('write')
     try {
       if (!(await this.startIntervals(range))) return 'interval'
       return (await this.classic.start(range)) ? undefined : 'classic'

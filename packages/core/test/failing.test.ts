@@ -63,6 +63,13 @@ test('a callback that returns nothing is told so', async () => {
   expect(await thrown(notifiers.invalidate(CLEAR, nothing))).toContain('invalidate of [0x0, 0x9] returned undefined: expected true')
 })
 
+test('a range that lockdep does not let begin is not ended either', async () => {
+  const r = rig()
+  await two(r, () => true, { invalidate: async () => { await r.notifiers.invalidateRangeStart(CLEAR); return true } })
+  expect(await thrown(r.notifiers.invalidate(CLEAR, nothing))).toContain('takes mmu_notifier_invalidate_range_start again')
+  expect([r.notifiers.active, r.notifiers.seq]).toEqual([0, 4])
+})
+
 test('a second pass throws: the others run, and an errno is a WARN', async () => {
   const r = rig()
   await two(r, () => () => Promise.reject(new MmuNotifierError('EFAULT', 'no device')))

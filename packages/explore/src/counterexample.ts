@@ -85,17 +85,17 @@ function pastOf(trace: Trace, taskNames: readonly string[], { code, task }: Fail
   return last < 0 ? () => true : (step) => step === last || trace.happensBefore(step, last)
 }
 
-/** Of a report with more lines than this, as that of a loop that does not end, only the first and last are shown. */
+/** Of a report with more lines than this, and of that of a loop that does not end, only the first and last are shown. */
 const MOST = 200
 const FIRST = 40
 const LAST = 10
 
 /** One column for each task, time going down; `>` marks a switch that the failure needs. */
 export function formatCounterexample(example: Counterexample, found: string): string {
-  const { steps, message, site, otherSite, token, deviations } = example
+  const { code, steps, message, site, otherSite, token, deviations } = example
   const places = [site, otherSite].filter((place) => place !== undefined)
   const names = [...new Set(steps.map(({ task }) => task))]
-  const cut = steps.length > MOST
+  const cut = steps.length > (code === 'LIVELOCK' ? FIRST + LAST : MOST)
   const shown = (cut ? [...steps.slice(0, FIRST), ...steps.slice(-LAST)] : steps).map((step) => ({ ...step, text: `${step.note ?? `${step.kind} ${step.object}`}${holding(step)}` }))
   const widths = names.map((name) => Math.max(name.length, ...shown.filter(({ task }) => task === name).map(({ text }) => text.length)) + 3)
   const line = (mark: string, cells: readonly string[], tail = ''): string =>
