@@ -32,7 +32,8 @@ export interface AttachedDriver {
   /**
    * The device could not translate `address`: make it translate, by the canonical loop readBegin → rangeFault → lock → readRetry → map. The
    * host calls it from its fault service, one fault at a time, and replays the device afterwards. An error (EFAULT, EPERM) cancels the
-   * access.
+   * access. It may return without when an invalidation has come between: the device faults again. Where nothing has, the access is
+   * cancelled after 10 calls: LIVELOCK.
    * @param address of the page, in bytes
    */
   fault(address: number, access: DeviceAccess): Promise<void>

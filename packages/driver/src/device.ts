@@ -2,6 +2,7 @@ import { FakeMmu, type DeviceAccess, type DeviceFault, type FakeMmuOptions } fro
 import { isMmuNotifierError, MmuNotifierError, type Kernel, type Task } from '@mmu-notifier/kernel'
 import type { Mm } from '@mmu-notifier/mm'
 import type { AttachedDriver, Driver } from './contract.ts'
+import { ProgressWatch } from './progress.ts'
 
 export interface AttachOptions {
   readonly driver: Driver
@@ -16,7 +17,8 @@ export interface AttachOptions {
  * A device that a process has opened: an MMU, a driver attached to it, and the service that hands the device's faults to the driver.
  *
  * The service is a task. It takes the fault buffer as a batch, calls the driver once for each page with the strongest access that was asked
- * for, and a second time where a write cannot be serviced but reads may be; cancels what cannot be serviced, and replays the rest.
+ * for, and a second time where a write cannot be serviced but reads may be; cancels what cannot be serviced, and replays the rest. A driver
+ * that returns and does not map, time and again, cannot service: LIVELOCK.
  */
 export class Device {
   readonly name: string
@@ -26,6 +28,7 @@ export class Device {
   /** The task in which the driver services faults. */
   readonly service: Task
   readonly #attached: AttachedDriver
+  readonly #progress: ProgressWatch
   #stopping = false
 
   /** Opens the device: makes its MMU, attaches the driver and starts the fault service. */
@@ -47,19 +50,20 @@ export class Device {
     this.mmu = mmu
     this.#attached = attached
     this.service = kernel.spawn(`${mmu.name} faults`, () => this.#serve())
+    this.#progress = new ProgressWatch(kernel, mm, mmu, this.service)
   }
 
-  /** The device reads; faults are serviced on the way. EFAULT, EPERM when they cannot be. */
+  /** The device reads; faults are serviced on the way. EFAULT, EPERM when they cannot be, LIVELOCK when the driver does not. */
   read(address: number, length: number): Promise<Uint8Array> {
     return this.mmu.read(address, length)
   }
 
-  /** The device writes; faults are serviced on the way. EFAULT, EPERM when they cannot be. */
+  /** The device writes; faults are serviced on the way. EFAULT, EPERM when they cannot be, LIVELOCK when the driver does not. */
   write(address: number, bytes: Uint8Array): Promise<void> {
     return this.mmu.write(address, bytes)
   }
 
-  /** The device uses a page without moving data. EFAULT, EPERM as above. */
+  /** The device uses a page without moving data. EFAULT, EPERM, LIVELOCK as above. */
   touch(address: number, access: DeviceAccess): Promise<void> {
     return this.mmu.touch(address, access)
   }
@@ -72,6 +76,7 @@ export class Device {
     try {
       await this.#attached.detach()
     } finally {
+      this.#progress.close()
       await this.mm.mmdrop()
     }
   }
@@ -93,6 +98,7 @@ export class Device {
       if (!(await this.mm.mmget())) throw new MmuNotifierError('EFAULT', `EFAULT  ${this.name}: the address space has ended`)
       try {
         await this.#attached.fault(address, strongest)
+        this.#progress.returned(address, strongest)
       } finally {
         await this.mm.mmput()
       }
