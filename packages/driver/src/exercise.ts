@@ -8,11 +8,11 @@ import { OracleError, type Report, type Violation } from './oracle.ts'
 import { StaleOracle } from './stale.ts'
 
 export interface ExerciseOptions {
-  /** Of the program and of the scheduler; the same seed gives the same run. */
+  /** Of the program and of the scheduler, any integer; the same seed gives the same run. */
   readonly seed: number
-  /** Operations of each of the four tasks. Default: 12. */
+  /** Operations of each of the four tasks, at least 1. Default: 12. */
   readonly steps?: number
-  /** Pages that they fight over. Default: 6. */
+  /** Pages that they fight over, at least 1. Default: 6. */
   readonly pages?: number
 }
 
@@ -21,10 +21,12 @@ const AREA = 0x7f00_0000_0000
 /**
  * Runs a small random program with the driver attached, under a random scheduler, watched by the oracles: two CPUs map, unmap, protect,
  * fork and write, two engines of one device read and write the same pages; then the device is closed, beside a munmap or after the end of
- * the process. It throws what an oracle, the lock validator or the core finds.
+ * the process. It throws what an oracle, the lock validator or the core finds. RangeError for options that are none.
  * A run is a sample; its silence proves nothing.
  */
 export async function exercise(driver: Driver, options: ExerciseOptions): Promise<void> {
+  if (!Number.isSafeInteger(options.seed)) throw new RangeError(`seed: expected an integer, got ${options.seed}`)
+  checkSizes(options)
   // Collected, not thrown where they show: that is inside the page tables' own steps, and what breaks afterwards is a consequence.
   const violations: Violation[] = []
   try {
@@ -35,8 +37,10 @@ export async function exercise(driver: Driver, options: ExerciseOptions): Promis
   if (violations[0]) throw new OracleError(violations[0])
 }
 
-/** {@link exercise} with seeds 1, 2, … `seeds`. @returns the first that fails, and what it threw */
+/** {@link exercise} with seeds 1, 2, … `seeds`, at least 1. RangeError for options that are none. @returns the first that fails, and what it threw */
 export async function findFailure(driver: Driver, options: Omit<ExerciseOptions, 'seed'> & { readonly seeds: number }): Promise<{ readonly seed: number; readonly error: Error } | undefined> {
+  atLeastOne('seeds', options.seeds)
+  checkSizes(options)
   for (let seed = 1; seed <= options.seeds; seed++) {
     try {
       await exercise(driver, { ...options, seed })
@@ -45,6 +49,15 @@ export async function findFailure(driver: Driver, options: Omit<ExerciseOptions,
     }
   }
   return undefined
+}
+
+function checkSizes({ steps, pages }: Pick<ExerciseOptions, 'steps' | 'pages'>): void {
+  if (steps !== undefined) atLeastOne('steps', steps)
+  if (pages !== undefined) atLeastOne('pages', pages)
+}
+
+function atLeastOne(what: string, value: number): void {
+  if (!Number.isSafeInteger(value) || value < 1) throw new RangeError(`${what}: expected an integer >= 1, got ${value}`)
 }
 
 async function runProgram(driver: Driver, { seed, steps = 12, pages = 6 }: ExerciseOptions, report: Report): Promise<void> {
