@@ -179,10 +179,12 @@ export class FakeMmu {
     await this.#replayed.wakeAll()
   }
 
-  // The device side.
+  // The device side. RangeError for what are no bytes that the format can address.
 
   /** Reads `length` bytes at `address`. Throws what the driver cancels a fault with. */
   async read(address: number, length: number): Promise<Uint8Array> {
+    this.#checkAddress(address)
+    if (!Number.isSafeInteger(length) || length < 0) throw new RangeError(`${this.name}: expected a length in bytes, got ${length}`)
     const bytes = new Uint8Array(length)
     await this.#pages(address, length, 'read', (frame, offset, from, to) => { this.frames.readInto(frame, offset, bytes.subarray(from, to)) })
     return bytes
@@ -190,11 +192,13 @@ export class FakeMmu {
 
   /** Writes `bytes` at `address`. Throws what the driver cancels a fault with; what comes before that page is written. */
   async write(address: number, bytes: Uint8Array): Promise<void> {
+    this.#checkAddress(address)
     await this.#pages(address, bytes.length, 'write', (frame, offset, from, to) => { this.frames.write(frame, offset, bytes.subarray(from, to)) })
   }
 
   /** Uses one page without moving data. */
   async touch(address: number, access: DeviceAccess): Promise<void> {
+    this.#checkAddress(address)
     await this.#access(Math.floor(address / PAGE_SIZE) * PAGE_SIZE, access, () => undefined)
   }
 
@@ -210,7 +214,7 @@ export class FakeMmu {
 
   /** One page: TLB lookup, walk, then fill and DMA, each a step of its own; a fault stalls and starts again. */
   async #access(page: number, access: DeviceAccess, dma: (frame: number) => void): Promise<void> {
-    if (!(page >= 0 && page < this.pageTable.limit)) throw new RangeError(`${this.name}: expected an address below 0x${this.pageTable.limit.toString(16)}, got ${page}`)
+    this.#checkAddress(page)
     for (;;) {
       const flight: InFlight = { page, fills: true }
       const cached = await this.#lock.section(() => {
@@ -230,6 +234,11 @@ export class FakeMmu {
       await this.#replayed.until(() => stalled.outcome !== 'stalled')
       if (typeof stalled.outcome === 'object') throw stalled.outcome.error
     }
+  }
+
+  #checkAddress(address: number): void {
+    if (Number.isSafeInteger(address) && address >= 0 && address < this.pageTable.limit) return
+    throw new RangeError(`${this.name}: expected an address in bytes, a whole number below 0x${this.pageTable.limit.toString(16)}, got ${address}`)
   }
 
   #fill(page: number, entry: number): void {

@@ -196,8 +196,26 @@ test('the TLB evicts what shares a slot, and tells', async () => {
   expect(seen).toEqual(['1 +', '1 -', '3 +'])
 })
 
-test.each([[-1], [2 ** 49], [Number.NaN]])('the device cannot address %d', async (address) => {
-  await expect(rig().mmu.touch(address, 'read')).rejects.toThrow(RangeError)
+test.each([-1, 2 ** 49, Number.NaN, Infinity, 0.5])('the device cannot address %d', async (address) => {
+  const { mmu } = rig()
+  const error = new RangeError(`gpu: expected an address in bytes, a whole number below 0x2000000000000, got ${address}`)
+  await expect(mmu.touch(address, 'read')).rejects.toThrow(error)
+  for (const length of [0, 4]) {
+    await expect(mmu.read(address, length)).rejects.toThrow(error)
+    await expect(mmu.write(address, new Uint8Array(length))).rejects.toThrow(error)
+  }
+})
+
+test.each([-1, Number.NaN, Infinity, 1.5])('the device cannot read %d bytes', async (length) => {
+  await expect(rig().mmu.read(0, length)).rejects.toThrow(new RangeError(`gpu: expected a length in bytes, got ${length}`))
+})
+
+test('an access that runs beyond the format ends there', async () => {
+  const { mmu, frames, frame } = rig()
+  const last = frame(1)
+  await mmu.map(page(2 ** 49 - PAGE_SIZE, last))
+  await expect(mmu.write(2 ** 49 - 1, Uint8Array.of(5, 6))).rejects.toThrow('below 0x2000000000000, got 562949953421312')
+  expect(frames.read(last, PAGE_SIZE - 1, 1)[0]).toBe(5)
 })
 
 test.each([{ tlbEntries: 0 }, { faultEntries: 0 }, { tlbEntries: 1.5 }])('%o is refused', (options) => {
