@@ -146,7 +146,7 @@ describe('without memory in RAM', () => {
 
   test('a touch fails, and the page stays in the device; when there is memory it comes back', async () => {
     const exhausted = exhaust()
-    expect([await code(mm.read(page(0), 1)), table(0, 3)]).toEqual(['ENOMEM', 'www'])
+    expect([await code(mm.read(page(0), 1)), table(0, 3)]).toEqual(['EFAULT', 'www'])
     exhausted.mockRestore()
     expect([(await mm.read(page(0), 1))[0], table(0, 3)]).toEqual([1, '.ww'])
   })

@@ -83,7 +83,7 @@ export async function explore<State>(scenario: Scenario<State>, options: Explore
 export async function replay<State>(scenario: Scenario<State>, token: string, options: RunOptions = {}): Promise<Counterexample | undefined> {
   const engineOptions = engineOptionsOf(scenario, options)
   const { fingerprint: given, schedules, maxSteps } = parseToken(token)
-  const make = maker(scenario as Scenario, options.maxSteps === undefined && maxSteps !== undefined ? { ...engineOptions, maxSteps } : engineOptions)
+  const make = maker(scenario as Scenario, maxSteps === undefined ? engineOptions : { ...engineOptions, maxSteps })
   const release = guard()
   try {
     const own = await fingerprint(make)
