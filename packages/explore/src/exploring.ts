@@ -31,14 +31,14 @@ export function exploring(it: TestFunction): { readonly explore: <State>(name: s
 }
 
 /** @param late the milliseconds that were over @returns what is wrong with it, or undefined */
-function judge({ verdict, counterexample, report, executions, dropped }: Exploration, { fails, atLeast, strategy = 'portfolio', shard }: ExploringOptions, late: number | undefined): string | undefined {
+function judge({ verdict, counterexample, report, executions, blocked, dropped }: Exploration, { fails, atLeast, strategy = 'portfolio', shard }: ExploringOptions, late: number | undefined): string | undefined {
   if (fails !== undefined) {
     if (verdict === 'failed') return counterexample?.code === fails ? undefined : `expected a failure ${fails}, got\n${report}`
     // Another shard may have it.
     return shard && verdict === 'sampled' ? undefined : `expected a failure ${fails}, got\n${report}`
   }
   if (verdict === 'failed') return report
-  if (dropped === executions) return `${report}\nNothing was checked: \`assume\` drops every execution`
+  if (dropped > 0 && dropped + blocked === executions && !shard) return `${report}\nNothing was checked: \`assume\` drops every execution`
   const enough = atLeast ?? (strategy === 'portfolio' || strategy === 'dpor' ? 'exhausted' : 'sampled')
   if (verdict === 'exhausted' || enough === 'sampled') return undefined
   const limit = late === undefined ? 'the budget' : `the timeout of ${late} ms, which was over`
