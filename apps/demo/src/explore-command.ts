@@ -1,4 +1,4 @@
-import { chromeTrace, parseShard, type Counterexample, type Exploration, type ExploreOptions, type RunOptions, type Shard, type Strategy } from '@mmu-notifier/explore'
+import { checksNothing, chromeTrace, parseShard, type Counterexample, type Exploration, type ExploreOptions, type RunOptions, type Shard, type Strategy } from '@mmu-notifier/explore'
 import { existsSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -131,11 +131,6 @@ function tell(file: string, exploration: Exploration, parts: readonly Exploratio
   if (!checksNothing(exploration)) return verdict === 'failed' ? 1 : 0
   console.error('mmu-notifier: nothing was checked: `assume` dropped every execution')
   return 1
-}
-
-/** Of a shard that is told by what the others come to: {@link merge}. */
-function checksNothing({ verdict, executions, blocked, dropped, shard }: Exploration): boolean {
-  return verdict !== 'failed' && shard === undefined && dropped > 0 && dropped + blocked === executions
 }
 
 /** With whatever else decides what the token's execution is. */

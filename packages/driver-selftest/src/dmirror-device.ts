@@ -126,7 +126,10 @@ export class DmirrorDevice {
     await migration.finalize()
   }
 
-  /** ENOMEM, which is a SIGBUS for whoever touches it, for a page that stays because there is no RAM: the fault would be tried again for ever, where Linux has an OOM killer. Linux: `dmirror_devmem_fault()`. */
+  /**
+   * ENOMEM, which is a SIGBUS for whoever touches it, for a page that stays because there is no RAM: the fault would be tried again for ever, where Linux has an OOM killer.
+   * Linux: `dmirror_devmem_fault()`.
+   */
   async #migrateToRam({ mm, address, frame }: DevicePageFault): Promise<void> {
     const user = this.#users.get(frame)
     if (!user) return

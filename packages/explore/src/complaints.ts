@@ -37,11 +37,11 @@ export function escape({ name }: ExploredTask, what: string, witness: Witness | 
   return { code: 'FOREIGN', message, task: name, error: undefined, site: witness?.here?.() }
 }
 
-/** @param taskNames by number */
-export function race(task: ExploredTask, what: string, clash: Clash, taskNames: readonly string[], witness: Witness | undefined): Failure {
+/** @param taskNames by number @param site of a plain access: a marked one has a line of its own in the report */
+export function race(task: ExploredTask, what: string, clash: Clash, taskNames: readonly string[], witness: Witness | undefined, site?: string): Failure {
   const { id, name, code, other, write, plain } = clash
   const them = taskNames[other - 1] ?? '?'
-  const sites = { site: what.includes('plain') ? witness?.here?.() : undefined, otherSite: plain ? witness?.accessed?.(other, id, write) : undefined }
+  const sites = { site, otherSite: plain ? witness?.accessed?.(other, id, write) : undefined }
   if (code === 'UAF') {
     const [owner, user] = write ? [them, task.name] : [task.name, them]
     return { code, message: `UAF  ${owner} frees ${name}, and nothing orders that against its use by ${user}`, task: task.name, error: undefined, ...sites }

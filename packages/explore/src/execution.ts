@@ -109,7 +109,7 @@ export abstract class Execution extends Population implements Scheduler {
       const write = access === 'write'
       witness?.accesses?.(task.id, target.id, write)
       const clash = races.plain(task.id, target, write)
-      if (clash) this.fail(race(task, `a plain ${access}`, clash, taskIds.names, witness))
+      if (clash) this.fail(race(task, `a plain ${access}`, clash, taskIds.names, witness, witness?.here?.()))
     }
   }
 

@@ -29,6 +29,11 @@ export interface Exploration {
   readonly report: string
 }
 
+/** `assume` has dropped every execution. Of a shard that is told by what the others come to: {@link merge}. */
+export function checksNothing({ verdict, executions, blocked, dropped, shard }: Exploration): boolean {
+  return verdict !== 'failed' && shard === undefined && dropped > 0 && dropped + blocked === executions
+}
+
 /** The line that sums up an exploration without a failure. */
 export function summary({ verdict, by, executions, traces, blocked, dropped, shard }: Omit<Exploration, 'report' | 'fingerprint' | 'counterexample'>, parts = 1): string {
   const facts = [

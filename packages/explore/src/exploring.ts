@@ -1,4 +1,4 @@
-import type { Exploration } from './exploration.ts'
+import { checksNothing, type Exploration } from './exploration.ts'
 import { explore, type ExploreOptions } from './explore.ts'
 import type { Scenario } from './scenario.ts'
 import { now } from './watchdog.ts'
@@ -31,14 +31,15 @@ export function exploring(it: TestFunction): { readonly explore: <State>(name: s
 }
 
 /** @param late the milliseconds that were over @returns what is wrong with it, or undefined */
-function judge({ verdict, counterexample, report, executions, blocked, dropped }: Exploration, { fails, atLeast, strategy = 'portfolio', shard }: ExploringOptions, late: number | undefined): string | undefined {
+function judge(exploration: Exploration, { fails, atLeast, strategy = 'portfolio', shard }: ExploringOptions, late: number | undefined): string | undefined {
+  const { verdict, counterexample, report, executions } = exploration
   if (fails !== undefined) {
     if (verdict === 'failed') return counterexample?.code === fails ? undefined : `expected a failure ${fails}, got\n${report}`
     // Another shard may have it.
     return shard && verdict === 'sampled' ? undefined : `expected a failure ${fails}, got\n${report}`
   }
   if (verdict === 'failed') return report
-  if (dropped > 0 && dropped + blocked === executions && !shard) return `${report}\nNothing was checked: \`assume\` drops every execution`
+  if (checksNothing(exploration)) return `${report}\nNothing was checked: \`assume\` drops every execution`
   const enough = atLeast ?? (strategy === 'portfolio' || strategy === 'dpor' ? 'exhausted' : 'sampled')
   if (verdict === 'exhausted' || enough === 'sampled') return undefined
   const limit = late === undefined ? 'the budget' : `the timeout of ${late} ms, which was over`

@@ -1,25 +1,11 @@
 import type { Outcome } from './director.ts'
 import { Execution } from './execution.ts'
 import type { ExploredTask } from './explored-task.ts'
-import { chained, DONE, FAILED, FINALLY, Frame, NEXT, NOTHING, RUNNING, THEN, THROW } from './frame.ts'
+import { Awaitable, DONE, FAILED, Frame, NEXT, NOTHING, RUNNING, THROW } from './frame.ts'
 import type { Frames, Machine, Slot } from './frames.ts'
 
 /** What a task awaits for its operation. */
-class Ticket {
-  then(onDone?: unknown, onFailed?: unknown): unknown {
-    return chained(this, THEN, onDone, onFailed)
-  }
-
-  catch(onFailed?: unknown): unknown {
-    return chained(this, THEN, undefined, onFailed)
-  }
-
-  finally(body?: unknown): unknown {
-    return chained(this, FINALLY, body)
-  }
-}
-
-const TICKET = new Ticket()
+const TICKET = new Awaitable()
 
 /**
  * Runs compiled functions (see `compile.ts`): a task is a stack of generators, suspended where the innermost awaits an operation. An execution is synchronous from its beginning

@@ -5,8 +5,23 @@ export const RUNNING = 0
 export const DONE = 1
 export const FAILED = 2
 
+/** What compiled code awaits in place of a promise. */
+export class Awaitable {
+  then(onDone?: unknown, onFailed?: unknown): unknown {
+    return chained(this, THEN, onDone, onFailed)
+  }
+
+  catch(onFailed?: unknown): unknown {
+    return chained(this, THEN, undefined, onFailed)
+  }
+
+  finally(body?: unknown): unknown {
+    return chained(this, FINALLY, body)
+  }
+}
+
 /** A call of a compiled async function, in place of its promise: what its caller awaits. */
-export class Frame {
+export class Frame extends Awaitable {
   readonly generator: Generator<unknown, unknown>
   /** The task in whose name it was called. */
   readonly task: ExploredTask
@@ -22,6 +37,7 @@ export class Frame {
   open = true
 
   constructor(generator: Generator<unknown, unknown>, task: ExploredTask) {
+    super()
     this.generator = generator
     this.task = task
     task.open++
@@ -37,29 +53,17 @@ export class Frame {
     if (this.parent === undefined) this.parent = frame
     else (this.others ??= []).push(frame)
   }
-
-  then(onDone?: unknown, onFailed?: unknown): unknown {
-    return chained(this, THEN, onDone, onFailed)
-  }
-
-  catch(onFailed?: unknown): unknown {
-    return chained(this, THEN, undefined, onFailed)
-  }
-
-  finally(body?: unknown): unknown {
-    return chained(this, FINALLY, body)
-  }
 }
 
 /** What an operation or a call of a compiled function, `awaited`, is chained to, as a compiled function of its own. */
-export function chained(awaited: object, how: Frames, ...handlers: readonly unknown[]): unknown {
+function chained(awaited: object, how: Frames, ...handlers: readonly unknown[]): unknown {
   if (machineRuns()) return run(how, awaited, handlers)
   // It would go on when no scheduler said so.
   throw new TypeError('what is not compiled awaits a compiled function, or an operation, of an explored task')
 }
 
 /** A promise's `then` and `catch`. */
-export function* THEN(this: unknown, onDone?: unknown, onFailed?: unknown): Generator<unknown, unknown> {
+function* THEN(this: unknown, onDone?: unknown, onFailed?: unknown): Generator<unknown, unknown> {
   let value: unknown
   try {
     value = yield this
@@ -71,7 +75,7 @@ export function* THEN(this: unknown, onDone?: unknown, onFailed?: unknown): Gene
 }
 
 /** A promise's `finally`. */
-export function* FINALLY(this: unknown, body?: unknown): Generator<unknown, unknown> {
+function* FINALLY(this: unknown, body?: unknown): Generator<unknown, unknown> {
   const last = (): unknown => (typeof body === 'function' ? (body as () => unknown)() : undefined)
   let value: unknown
   try {

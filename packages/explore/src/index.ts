@@ -2,7 +2,7 @@ export { explore, replay, STRATEGIES, type ExploreOptions, type RunOptions, type
 export { whyNoScenario } from './check-scenario.ts'
 export { chromeTrace, type ChromeTraceEvent } from './chrome-trace.ts'
 export type { EngineKind } from './engine.ts'
-export { merge, type Exploration } from './exploration.ts'
+export { checksNothing, merge, type Exploration } from './exploration.ts'
 export { assume } from './failure.ts'
 export { formatCounterexample, type Counterexample, type Step } from './counterexample.ts'
 export { exploring, type ExploringOptions, type TestFunction } from './exploring.ts'
