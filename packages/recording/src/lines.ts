@@ -16,10 +16,13 @@ export interface LineBatch {
 const NEWLINE = 0x0a
 /** Bytes. A longer line is no text. */
 const LONGEST_LINE = 4 << 20
+/** Bytes. */
+const BLOCK = 64 << 10
 
 /**
- * The lines of a file, plain or gzip (known by its first bytes), in batches of one chunk: memory is bounded by the chunk and the longest
- * line.
+ * The lines of a file, plain or gzip (known by its first bytes), in batches of those that end in the next 64 KiB of its text: memory is
+ * bounded by that and the longest line. The batches are the same in each run, whoever is slow, and so is what a replay's tasks do at the
+ * end of one.
  * @throws RecordingError when the file cannot be read, is a cut gzip file, or has a line of more than 4 MiB
  */
 export async function* readLines(path: string): AsyncGenerator<LineBatch, void, undefined> {
@@ -27,21 +30,21 @@ export async function* readLines(path: string): AsyncGenerator<LineBatch, void, 
   let rest: Buffer[] = []
   let length = 0
   try {
-    for await (const chunk of (await openBytes(path)) as AsyncIterable<Buffer>) {
-      const end = chunk.lastIndexOf(NEWLINE)
+    for await (const block of blocks(await openBytes(path))) {
+      const end = block.lastIndexOf(NEWLINE)
       if (end >= 0) {
-        const lines = splitLines(Buffer.concat([...rest, chunk.subarray(0, end)]).toString('latin1'))
+        const lines = splitLines(Buffer.concat([...rest, block.subarray(0, end)]).toString('latin1'))
         yield { first, lines, cut: false }
         first += lines.length
         rest = []
         length = 0
       }
-      rest.push(chunk.subarray(end + 1))
-      length += chunk.length - end - 1
+      rest.push(block.subarray(end + 1))
+      length += block.length - end - 1
       if (length > LONGEST_LINE) throw new RecordingError({ file: path, line: first }, 'line', 'lines of less than 4 MiB', 'a longer one')
     }
   } catch (error) {
-    throw readError(path, first, error)
+    throw readError(path, error)
   }
   if (length > 0) yield { first, lines: [Buffer.concat(rest).toString('latin1')], cut: true }
 }
@@ -58,8 +61,26 @@ export function readAllLines(path: string): string[] {
     if (lines[lines.length - 1] === '') lines.pop()
     return lines
   } catch (error) {
-    throw readError(path, 0, error)
+    throw readError(path, error)
   }
+}
+
+/** A stream gives what it has at the moment, in chunks of any size: here they are cut anew, all of `BLOCK` bytes but the last. */
+async function* blocks(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, undefined> {
+  let parts: Buffer[] = []
+  let length = 0
+  for await (const chunk of chunks) {
+    let from = 0
+    for (let end = BLOCK - length; end <= chunk.length; end += BLOCK) {
+      yield Buffer.concat([...parts, chunk.subarray(from, end)])
+      parts = []
+      length = 0
+      from = end
+    }
+    parts.push(chunk.subarray(from))
+    length += chunk.length - from
+  }
+  if (length > 0) yield Buffer.concat(parts)
 }
 
 function isGzip(bytes: Buffer): boolean {
@@ -85,11 +106,11 @@ async function openBytes(path: string): Promise<Readable> {
   }
 }
 
-function readError(path: string, line: number, error: unknown): unknown {
+function readError(path: string, error: unknown): unknown {
   const code = (error as NodeJS.ErrnoException | null)?.code
   if (code === undefined || code === 'ERECORDING') return error
-  const at = { file: path, line }
+  const at = { file: path, line: 0 }
   if (code === 'Z_BUF_ERROR') return new RecordingError(at, 'file', 'a whole gzip file', 'one that is cut short', { cause: error })
   if (code.startsWith('Z_')) return new RecordingError(at, 'file', 'a gzip file', `a damaged one (${code})`, { cause: error })
-  return new RecordingError({ file: path, line: 0 }, 'file', 'a readable file', quote(code), { cause: error })
+  return new RecordingError(at, 'file', 'a readable file', quote(code), { cause: error })
 }

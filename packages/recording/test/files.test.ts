@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { gzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { openRecording, readCheckpoints, readFaults, readLines, replay, type LineBatch } from '../src/index.ts'
@@ -10,9 +11,12 @@ import { eventsOf, fileOf, FIXTURES, folderOf, messageOf, temporaryFolder, text 
 const COUNTS_DESCRIPTORS = existsSync('/proc/self/fd')
 const descriptors = (): number => readdirSync('/proc/self/fd').length
 
-async function batchesOf(path: string): Promise<LineBatch[]> {
+async function batchesOf(path: string, pause = async (): Promise<void> => undefined): Promise<LineBatch[]> {
   const batches: LineBatch[] = []
-  for await (const batch of readLines(path)) batches.push(batch)
+  for await (const batch of readLines(path)) {
+    batches.push(batch)
+    await pause()
+  }
   return batches
 }
 
@@ -37,7 +41,7 @@ describe('lines', () => {
     expect(Buffer.from(line, 'latin1')).toEqual(bytes)
   })
 
-  test.each([false, true])('come in batches of a chunk, numbered, whatever the size of the file (gzip: %s)', async (gzip) => {
+  test.each([false, true])('come in batches of bounded size, numbered, whatever the size of the file (gzip: %s)', async (gzip) => {
     const lines = Array.from({ length: 50_000 }, (_, i) => `line ${i} ${'x'.repeat(i % 97)}`)
     const content = Buffer.from(`${lines.join('\n')}\n`)
     const batches = await batchesOf(fileOf(gzip ? gzipSync(content) : content))
@@ -48,6 +52,16 @@ describe('lines', () => {
       first += batch.lines.length
     }
     expect(Math.max(...batches.map((batch) => batch.lines.join('\n').length))).toBeLessThan(128 << 10)
+  })
+
+  test('the batches are those of the text, however it comes and is read', async () => {
+    const content = Buffer.from(Array.from({ length: 50_000 }, (_, i) => `line ${i} ${'x'.repeat(i % 97)}\n`).join(''))
+    const plain = fileOf(content)
+    const gzip = fileOf(gzipSync(content))
+    const batches = await batchesOf(plain)
+    expect(batches.length).toBe(Math.ceil(content.length / (64 << 10)))
+    expect(await batchesOf(gzip)).toEqual(batches)
+    for (const path of [plain, gzip]) expect(await batchesOf(path, () => setTimeout(2))).toEqual(batches)
   })
 
   test('the last line without its end is marked', async () => {
@@ -82,8 +96,8 @@ describe('what is no recording', () => {
     ['a line that is cut in a number', '1 brk(NULL) = 0x1000', 'trace.strace:1: line: expected a whole line, found a truncated one: "1 brk(NULL) = 0x1000"'],
     ['the only line, cut', '1 brk(NUL', 'trace.strace:1: line: expected a whole line, found a truncated one: "1 brk(NUL"'],
     ['a note of strace that nothing follows', '1 clone(x|SIGCHLDstrace: Process 2 attached\n', 'trace.strace:1: line: expected a whole line, found a truncated one: "1 clone(x|SIGCHLD"'],
-    ['a gzip file that is cut', gzipSync('1 brk(NULL) = 0x1000\n').subarray(0, 20), 'trace.strace:1: file: expected a whole gzip file, found one that is cut short'],
-    ['a damaged gzip file', Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff]), 'trace.strace:1: file: expected a gzip file, found a damaged one (Z_DATA_ERROR)'],
+    ['a gzip file that is cut', gzipSync('1 brk(NULL) = 0x1000\n').subarray(0, 20), 'trace.strace: file: expected a whole gzip file, found one that is cut short'],
+    ['a damaged gzip file', Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff]), 'trace.strace: file: expected a gzip file, found a damaged one (Z_DATA_ERROR)'],
   ])('%s', async (_, content, message) => {
     expect(await open(content)).toBe(message)
   })
