@@ -1,4 +1,4 @@
-import type { Lockdep } from './lockdep.ts'
+import { mightSleep } from './lockdep.ts'
 import { operation, type Operation, type Scheduler, type Target } from './scheduler.ts'
 
 /** A count of how often something was completed, for tasks that wait for it. Linux: `struct completion`. */
@@ -20,13 +20,11 @@ export class KernelCompletion implements Completion, Target {
   id = 0
   readonly name: string
   readonly scheduler: Scheduler
-  readonly lockdep: Lockdep
   /** Completed and not waited for; infinite after {@link completeAll}. */
   state = 0
 
-  constructor(scheduler: Scheduler, lockdep: Lockdep, name: string) {
+  constructor(scheduler: Scheduler, name: string) {
     this.scheduler = scheduler
-    this.lockdep = lockdep
     this.name = name
   }
 
@@ -45,7 +43,7 @@ export class KernelCompletion implements Completion, Target {
 
   wait(): Promise<void> {
     try {
-      this.lockdep.mightSleep(this.scheduler.current, 'wait', this.name)
+      mightSleep(this.scheduler.current, 'wait', this.name)
     } catch (error) {
       return this.scheduler.failed(error)
     }

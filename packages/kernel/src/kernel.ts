@@ -1,7 +1,7 @@
 import { KernelCell, type Cell } from './cell.ts'
 import { KernelCompletion, type Completion } from './completion.ts'
 import { FS_RECLAIM, mayReclaim, type Gfp } from './gfp.ts'
-import { Lockdep } from './lockdep.ts'
+import { Lockdep, mightSleep } from './lockdep.ts'
 import { LockOrder } from './lock-order.ts'
 import { LockMap } from './lock-map.ts'
 import { KernelMemory, type Memory } from './memory.ts'
@@ -32,7 +32,7 @@ export interface Kernel {
   readonly tasks: readonly Task[]
   /** Starts a task; it runs when the current one waits. Linux: `kthread_run()`. */
   spawn(name: string, body: () => Promise<void>): Task
-  /** Lets every other task run until it has finished or waits; throws what a task threw that nobody joined. */
+  /** Lets every other task run until it has finished or waits, for something {@link external} too that has not come yet; throws what a task threw that nobody joined. */
   idle(): Promise<void>
   /** Offers the CPU to one other task that can run. Linux: `cond_resched()`. */
   condResched(): Promise<void>
@@ -129,7 +129,7 @@ class ScheduledKernel implements Kernel {
   }
 
   condResched(): Promise<void> {
-    return this.#scheduler.condResched()
+    return this.#sleepless('condResched') ?? this.#scheduler.condResched()
   }
 
   cpuRelax(): Promise<void> {
@@ -153,11 +153,11 @@ class ScheduledKernel implements Kernel {
   }
 
   waitQueue(name: string): WaitQueue {
-    return this.#made(new KernelWaitQueue(this.#scheduler, this.#lockdep, name))
+    return this.#made(new KernelWaitQueue(this.#scheduler, name))
   }
 
   completion(name: string): Completion {
-    return this.#made(new KernelCompletion(this.#scheduler, this.#lockdep, name))
+    return this.#made(new KernelCompletion(this.#scheduler, name))
   }
 
   seqCount(name: string): SeqCount {
@@ -205,11 +205,11 @@ class ScheduledKernel implements Kernel {
   }
 
   mightSleep(what: string): void {
-    this.#lockdep.mightSleep(this.current, what)
+    mightSleep(this.current, what)
   }
 
   external<T>(promise: PromiseLike<T>): Promise<T> {
-    return this.#scheduler.external(promise)
+    return this.#sleepless('external') ?? this.#scheduler.external(promise)
   }
 
   note(text: () => string): void {
@@ -222,6 +222,16 @@ class ScheduledKernel implements Kernel {
 
   on(name: string, listener: (...args: never[]) => void): () => void {
     return this.#tracer.on(name, listener)
+  }
+
+  /** Where the current task may not sleep: what to await in place of what might. */
+  #sleepless(what: string): Promise<never> | undefined {
+    try {
+      mightSleep(this.current, what)
+      return undefined
+    } catch (error) {
+      return this.#scheduler.failed(error)
+    }
   }
 
   get #fsReclaim(): LockMap {

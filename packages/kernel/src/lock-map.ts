@@ -32,6 +32,7 @@ export class LockMap {
   }
 
   release(): void {
-    this.#lockdep.released(this.#scheduler.current, this, this.lockClass)
+    const task = this.#scheduler.current
+    this.#lockdep.released(task, task.held.findLast(({ instance }) => instance === this) ?? this.#writer)
   }
 }

@@ -1,4 +1,4 @@
-import type { HeldLock, How, Lockdep } from './lockdep.ts'
+import { mightSleep, type HeldLock, type How, type Lockdep } from './lockdep.ts'
 import type { Operation, Scheduler, Target } from './scheduler.ts'
 
 /** What all locks share: the order check before the wait, the record of who holds it, the check at unlock. A lock stands for itself, held for write. */
@@ -30,7 +30,7 @@ export abstract class Lock implements HeldLock, Target {
     const task = this.scheduler.current
     if (task.held.length > 0) {
       try {
-        if (!hold.spins && !how?.tryLock) this.lockdep.mightSleep(task, operation.kind, this.lockClass)
+        if (!hold.spins && !how?.tryLock) mightSleep(task, operation.kind, this.lockClass)
         this.lockdep.check(task, hold, how)
       } catch (error) {
         return this.scheduler.failed(error)
@@ -49,8 +49,8 @@ export abstract class Lock implements HeldLock, Target {
     this.scheduler.current.held.push(hold)
   }
 
-  /** @throws LOCKDEP when the current task does not hold the lock */
-  released(): void {
-    this.lockdep.released(this.scheduler.current, this, this.lockClass)
+  /** @throws LOCKDEP when the current task does not hold `hold` */
+  released(hold: HeldLock = this): void {
+    this.lockdep.released(this.scheduler.current, hold)
   }
 }

@@ -39,55 +39,56 @@ export class Lockdep {
   check(task: Task, lock: HeldLock, how?: How): void {
     for (const held of task.held) {
       if (how?.recursive && held.lockClass === lock.lockClass && held.mode === 'read') continue
-      if (held.instance === lock.instance) this.fail(task, `takes ${lock.lockClass} again, which it already holds for ${held.mode}: it would wait for itself`)
+      if (held.instance === lock.instance) splat(task, `takes ${lock.lockClass} again, which it already holds for ${held.mode}: it would wait for itself`)
       if (how?.tryLock || !this.#lockOrder) continue
       if (held.lockClass === lock.lockClass) {
         if (how?.nested) continue
-        this.fail(task, `takes a second lock of class ${lock.lockClass}: two tasks doing so in opposite order deadlock`)
+        splat(task, `takes a second lock of class ${lock.lockClass}: two tasks doing so in opposite order deadlock`)
       }
       this.#order(task, held.lockClass, lock.lockClass)
     }
   }
 
-  /**
-   * @param lock an instance, or one hold of several of it
-   * @throws LOCKDEP when `task` does not hold `lock`
-   */
-  released(task: TaskRecord, lock: object, lockClass: string): void {
+  /** @throws LOCKDEP when `task` does not hold `lock`, or not so: a reader unlocks as a reader */
+  released(task: TaskRecord, lock: HeldLock): void {
     const { held } = task
-    let at = held.length - 1
-    while (at >= 0 && held[at]?.instance !== lock && held[at] !== lock) at--
-    if (at < 0) this.fail(task, `unlocks ${lockClass}, which it does not hold`)
+    const at = held.lastIndexOf(lock)
+    if (at < 0) this.#notHeld(task, lock)
     if (at === held.length - 1) held.pop()
     else held.splice(at, 1)
-  }
-
-  /**
-   * Asserts that `task` may sleep here. Linux: `might_sleep()`.
-   * @param on the name of what it sleeps on, if it has one
-   */
-  mightSleep(task: Task, what: string, on?: string): void {
-    for (const { spins, lockClass } of task.held) if (spins) this.fail(task, `sleeps in ${what}${on === undefined ? '' : ` ${on}`} while it holds the spinlock ${lockClass}`)
   }
 
   /** Asserts that `task` holds `lock`. Linux: `lockdep_assert_held()`. */
   assertHeld(task: Task, lock: object, lockClass: string, mode?: 'write'): void {
     if (task.held.some((held) => held.instance === lock && (mode === undefined || held.mode === mode))) return
-    this.fail(task, `must hold ${lockClass}${mode ? ` for ${mode}` : ''} here`)
+    splat(task, `must hold ${lockClass}${mode ? ` for ${mode}` : ''} here`)
   }
 
-  /** @throws LOCKDEP, with what `task` holds */
-  fail(task: Task, what: string): never {
-    const held = task.held.map((lock) => `${lock.lockClass}${lock.mode === 'read' ? ' (read)' : ''}`)
-    throw new LockdepError(`task ${task.name} ${what}${held.length > 0 ? `\n  holds: ${held.join(', ')}` : ''}`)
+  #notHeld(task: Task, { instance, lockClass, mode }: HeldLock): never {
+    const other = task.held.find((held) => held.instance === instance && held.mode !== mode)
+    splat(task, other ? `unlocks ${lockClass} for ${mode}, which it holds for ${other.mode}` : `unlocks ${lockClass}, which it does not hold`)
   }
 
   #order(task: Task, first: string, then: string): void {
     const back = this.#lockOrder?.add(first, then, task.name)
     if (!back) return
     const chain = back.map((edge) => `\n  ${edge}`).join('')
-    this.fail(task, `takes ${then} while it holds ${first}, but the other order exists:${chain}\n  ${first} -> ${then} (now, by ${task.name})`)
+    splat(task, `takes ${then} while it holds ${first}, but the other order exists:${chain}\n  ${first} -> ${then} (now, by ${task.name})`)
   }
+}
+
+/**
+ * Asserts that `task` may sleep here. Linux: `might_sleep()`.
+ * @param on the name of what it sleeps on, if it has one
+ */
+export function mightSleep(task: Task, what: string, on?: string): void {
+  for (const { spins, lockClass } of task.held) if (spins) splat(task, `sleeps in ${what}${on === undefined ? '' : ` ${on}`} while it holds the spinlock ${lockClass}`)
+}
+
+/** @throws LOCKDEP, with what `task` holds */
+export function splat(task: Task, what: string): never {
+  const held = task.held.map((lock) => `${lock.lockClass}${lock.mode === 'read' ? ' (read)' : ''}`)
+  throw new LockdepError(`task ${task.name} ${what}${held.length > 0 ? `\n  holds: ${held.join(', ')}` : ''}`)
 }
 
 /** A rule of locking or of context was broken: the message names the rule, the task and the locks. `code` is `LOCKDEP`. */

@@ -83,6 +83,11 @@ export class RunToBlock implements Scheduler, Target {
   readonly #failed = new Set<ScheduledTask>()
 
   constructor(parts: SchedulerParts, preemption?: Preemption) {
+    if (preemption) {
+      const { seed, probability } = preemption
+      if (!Number.isInteger(seed)) throw new RangeError(`preemption: expected an integer for a seed, got ${seed}`)
+      if (!(probability >= 0 && probability <= 1)) throw new RangeError(`preemption: expected a probability from 0 to 1, got ${probability}`)
+    }
     this.#parts = parts
     this.#preemption = preemption
     this.#random = (preemption?.seed ?? 0) | 0
@@ -105,6 +110,7 @@ export class RunToBlock implements Scheduler, Target {
     this.#parts.trace('sched:spawn', task)
     void this.#park(task, START, task, undefined, undefined)
       .then(body)
+      .then(() => { holdsNothing(task) })
       .catch((error: unknown) => {
         this.#failed.add(task)
         task.failure = error
@@ -172,11 +178,11 @@ export class RunToBlock implements Scheduler, Target {
       this.#externals--
       if (!this.#running) this.#dispatch()
     }
-    this.#externals++
     promise.then(
       (value) => { settle({ value }) },
       (error: unknown) => { settle({ error }) },
     )
+    this.#externals++
     return this.step(EXTERNAL as Operation<External, undefined, undefined, T>, external, undefined, undefined)
   }
 
@@ -304,6 +310,10 @@ export class RunToBlock implements Scheduler, Target {
 /** Async, as {@link RunToBlock.failed}, for its keyword: where that is compiled away there is no promise for what need not wait. */
 async function resolved<T>(value: T): Promise<T> {
   return value
+}
+
+function holdsNothing({ name, held }: ScheduledTask): void {
+  if (held.length > 0) throw new MmuNotifierError('LEAK', `LEAK  task ${name} has ended and holds ${held.map(({ lockClass }) => lockClass).join(', ')}`)
 }
 
 function canGoOn({ operation, target, a, b }: ScheduledTask): boolean {

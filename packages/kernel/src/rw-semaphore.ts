@@ -1,5 +1,5 @@
 import { Lock } from './lock.ts'
-import type { HeldLock, How, Lockdep } from './lockdep.ts'
+import { mightSleep, type HeldLock, type How, type Lockdep } from './lockdep.ts'
 import { operation, type Operation, type Scheduler } from './scheduler.ts'
 
 /**
@@ -76,7 +76,7 @@ export class KernelRwSemaphore extends Lock implements RwSemaphore {
 
   mightLockWrite(): void {
     const task = this.scheduler.current
-    this.lockdep.mightSleep(task, 'lock', this.lockClass)
+    mightSleep(task, 'lock', this.lockClass)
     this.lockdep.check(task, this)
   }
 
@@ -153,7 +153,7 @@ const UNLOCK_READ: Step = operation({
   kind: 'unlock',
   access: 'releaseShared',
   perform(semaphore) {
-    semaphore.released()
+    semaphore.released(semaphore.reader)
     semaphore.state--
   },
 })

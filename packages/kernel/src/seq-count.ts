@@ -1,5 +1,5 @@
 import { Lock } from './lock.ts'
-import type { HeldLock, How, Lockdep } from './lockdep.ts'
+import { splat, type HeldLock, type How, type Lockdep } from './lockdep.ts'
 import { operation, type Operation, type Scheduler } from './scheduler.ts'
 
 /**
@@ -53,7 +53,7 @@ export class KernelSeqCount extends Lock implements SeqCount {
 
   /** @throws LOCKDEP while somebody writes */
   mustNotBeWritten(): void {
-    if (this.state % 2 === 1) this.lockdep.fail(this.scheduler.current, `begins to write under ${this.name} while another task does: nothing serialises the writers`)
+    if (this.state % 2 === 1) splat(this.scheduler.current, `begins to write under ${this.name} while another task does: nothing serialises the writers`)
   }
 }
 

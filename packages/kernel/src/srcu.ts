@@ -1,4 +1,4 @@
-import type { HeldLock, Lockdep } from './lockdep.ts'
+import { mightSleep, splat, type HeldLock, type Lockdep } from './lockdep.ts'
 import { operation, type Operation, type Scheduler, type Target } from './scheduler.ts'
 import { Span, WAIT_OUT } from './span.ts'
 import { byTask } from './task.ts'
@@ -63,7 +63,7 @@ export class KernelSrcu implements Srcu, Target {
 
   async synchronize(): Promise<void> {
     const task = this.scheduler.current
-    this.lockdep.mightSleep(task, 'synchronize', this.name)
+    mightSleep(task, 'synchronize', this.name)
     this.lockdep.check(task, this.#writer)
     for (const section of await this.scheduler.step(SNAPSHOT, this, undefined, undefined)) await this.scheduler.step(WAIT_OUT, section, undefined, undefined)
   }
@@ -91,8 +91,8 @@ const READ_UNLOCK: Operation<Span, KernelSrcu, undefined, void> = operation({
   access: 'write',
   perform(section, domain) {
     const { scheduler, lockdep, name, sections } = domain
-    if (section.instance !== domain) lockdep.fail(scheduler.current, `ends a section of ${section.lockClass} as one of ${name}`)
-    lockdep.released(scheduler.current, section, name)
+    if (section.instance !== domain) splat(scheduler.current, `ends a section of ${section.lockClass} as one of ${name}`)
+    lockdep.released(scheduler.current, section)
     scheduler.touched?.(domain, 'read')
     sections.delete(section)
     section.state = true

@@ -1,4 +1,4 @@
-import type { Lockdep } from './lockdep.ts'
+import { mightSleep } from './lockdep.ts'
 import { AGAIN, operation, type Operation, type Scheduler, type Target } from './scheduler.ts'
 import { byTask, type Task } from './task.ts'
 
@@ -29,20 +29,18 @@ export class KernelWaitQueue implements WaitQueue, Target {
   id = 0
   readonly name: string
   readonly scheduler: Scheduler
-  readonly lockdep: Lockdep
   /** Longest first. */
   sleepers: Sleeper[] = []
 
-  constructor(scheduler: Scheduler, lockdep: Lockdep, name: string) {
+  constructor(scheduler: Scheduler, name: string) {
     this.scheduler = scheduler
-    this.lockdep = lockdep
     this.name = name
   }
 
   until(predicate: () => boolean): Promise<void> {
     const task = this.scheduler.current
     try {
-      this.lockdep.mightSleep(task, 'wait', this.name)
+      mightSleep(task, 'wait', this.name)
     } catch (error) {
       return this.scheduler.failed(error)
     }

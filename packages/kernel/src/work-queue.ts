@@ -1,4 +1,4 @@
-import type { HeldLock, Lockdep } from './lockdep.ts'
+import { mightSleep, type HeldLock, type Lockdep } from './lockdep.ts'
 import { operation, type Operation, type Scheduler, type Target } from './scheduler.ts'
 import { Span, WAIT_OUT } from './span.ts'
 
@@ -42,7 +42,7 @@ export class KernelWorkQueue implements WorkQueue, Target {
 
   async flush(): Promise<void> {
     const task = this.scheduler.current
-    this.lockdep.mightSleep(task, 'flush', this.name)
+    mightSleep(task, 'flush', this.name)
     this.lockdep.check(task, this.#flusher)
     const last = await this.scheduler.step(FLUSH, this, undefined, undefined)
     if (last) await this.scheduler.step(WAIT_OUT, last, undefined, undefined)
@@ -79,8 +79,8 @@ const DONE: Operation<Span, KernelWorkQueue, undefined, void> = operation({
   kind: 'write',
   note: '(done)',
   access: 'write',
-  perform(item, { scheduler, lockdep, name }) {
-    lockdep.released(scheduler.current, item, name)
+  perform(item, { scheduler, lockdep }) {
+    lockdep.released(scheduler.current, item)
     item.state = true
   },
 })

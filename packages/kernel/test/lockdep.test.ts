@@ -50,10 +50,18 @@ test('taking a lock again, or a second one of its class, is refused; nested is a
 test('sleeping under a spinlock is refused, whatever the sleep is', async () => {
   const kernel = createKernel()
   const spin = kernel.spinLock('spin')
+  const task = kernel.spawn('task', async () => undefined)
+  await task.join()
   const sleeps: [string, () => Promise<unknown>][] = [
     ['lock m', () => kernel.mutex('m').lock()],
     ['lock sem', () => kernel.rwSemaphore('sem').lockRead()],
     ['wait q', () => kernel.waitQueue('q').until(() => true)],
+    ['wait c', () => kernel.completion('c').wait()],
+    ['flush wq', () => kernel.workQueue('wq').flush()],
+    ['synchronize srcu', () => kernel.srcu('srcu').synchronize()],
+    ['join task', () => task.join()],
+    ['condResched', () => kernel.condResched()],
+    ['external', () => kernel.external(Promise.resolve())],
   ]
   for (const [what, sleep] of sleeps) {
     await spin.lock()
@@ -69,6 +77,21 @@ test('unlocking what one does not hold is refused', async () => {
   await m.lock()
   const stranger = kernel.spawn('stranger', () => m.unlock())
   expect(await splat(() => stranger.join())).toContain('task stranger unlocks m2')
+})
+
+test('a reader unlocks as a reader, a writer as a writer', async () => {
+  const kernel = createKernel()
+  const sem = kernel.rwSemaphore('sem')
+  await sem.lockRead()
+  expect(await splat(() => sem.unlockWrite())).toBe('LOCKDEP  task main unlocks sem for write, which it holds for read\n  holds: sem (read)')
+  expect(await splat(() => sem.downgrade())).toContain('unlocks sem for write, which it holds for read')
+  await sem.unlockRead()
+  await sem.lockWrite()
+  expect(await splat(() => sem.unlockRead())).toContain('unlocks sem for read, which it holds for write')
+  await sem.downgrade()
+  expect(await splat(() => sem.unlockWrite())).toContain('unlocks sem for write, which it holds for read')
+  await sem.unlockRead()
+  expect(await splat(() => sem.unlockRead())).toBe('LOCKDEP  task main unlocks sem, which it does not hold')
 })
 
 test('a lock map orders like a lock, and readers of it nest', async () => {

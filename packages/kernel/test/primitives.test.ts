@@ -89,7 +89,7 @@ test('spinlock: a section waits for a holder and returns a value', async () => {
   await run(kernel, {
     holder: async () => {
       await lock.lock()
-      await kernel.condResched()
+      await kernel.cpuRelax()
       log.push('holder')
       await lock.unlock()
     },

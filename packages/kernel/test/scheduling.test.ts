@@ -129,6 +129,28 @@ test('when something came from outside does not show: it is taken when nothing e
   expect(orders[0]).toMatch(/^[ab]{20}!$/)
 })
 
+test('a task that ends with a lock held is told so', async () => {
+  const kernel = createKernel()
+  const [mutex, sem] = [kernel.mutex('m'), kernel.rwSemaphore('sem')]
+  const task = kernel.spawn('holder', async () => {
+    await mutex.lock()
+    await sem.lockRead()
+  })
+  const error: unknown = await task.join().catch((e: unknown) => e)
+  expect(isMmuNotifierError(error, 'LEAK') && error.message).toBe('LEAK  task holder has ended and holds m, sem')
+})
+
+test('a preemption that is none is a RangeError', () => {
+  for (const seed of [NaN, 1.5, Infinity]) expect(() => createKernel({ preemption: { seed, probability: 0.5 } })).toThrow(new RangeError(`preemption: expected an integer for a seed, got ${seed}`))
+  for (const probability of [NaN, -0.1, 1.1]) expect(() => createKernel({ preemption: { seed: 1, probability } })).toThrow(new RangeError(`preemption: expected a probability from 0 to 1, got ${probability}`))
+})
+
+test('what is no promise leaves nothing behind in external', async () => {
+  const kernel = createKernel()
+  expect(() => kernel.external(3 as unknown as Promise<void>)).toThrow(TypeError)
+  await expect(kernel.waitQueue('never').until(() => false)).rejects.toThrow('DEADLOCK')
+})
+
 test('a forgotten await is an error at the next operation', async () => {
   const kernel = createKernel()
   const mutex = kernel.mutex('m')

@@ -42,13 +42,14 @@ test('trylocks of spinlock and rwsem', async () => {
   const [spin, sem] = [kernel.spinLock('spin'), kernel.rwSemaphore('sem')]
   const tries = async (): Promise<boolean[]> => {
     const got: boolean[] = []
-    await kernel.spawn('other', async () => {
+    kernel.spawn('other', async () => {
       got.push(await spin.tryLock(), await sem.tryLockRead())
       if (got[1]) await sem.unlockRead()
       got.push(await sem.tryLockWrite())
       if (got[2]) await sem.unlockWrite()
       if (got[0]) await spin.unlock()
-    }).join()
+    })
+    await kernel.idle()
     return got
   }
   expect(await tries()).toEqual([true, true, true])
@@ -95,7 +96,8 @@ test('seqcount: writers are serialised, do not sleep, and do not read; nobody wa
   const [seq, lock] = [kernel.seqCount('seq'), kernel.spinLock('lock')]
   expect(await splat(() => seq.writeEnd())).toBe('LOCKDEP  task main unlocks seq, which it does not hold')
   await seq.writeBegin()
-  expect(await splat(() => kernel.spawn('other', () => seq.writeBegin()).join())).toBe('LOCKDEP  task other begins to write under seq while another task does: nothing serialises the writers')
+  kernel.spawn('other', () => seq.writeBegin())
+  expect(await splat(() => kernel.idle())).toBe('LOCKDEP  task other begins to write under seq while another task does: nothing serialises the writers')
   expect(await splat(() => seq.writeBegin())).toContain('takes seq again')
   expect(await splat(() => seq.readBegin())).toContain('takes seq again')
   expect(await splat(() => kernel.mutex('m').lock())).toContain('sleeps in lock m')
