@@ -1,12 +1,12 @@
 import {
-  MAP_ANONYMOUS, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_LOCKED, MAP_POPULATE, MAP_PRIVATE, MAP_SHARED, MREMAP_DONTUNMAP,
-  MREMAP_FIXED, MREMAP_MAYMOVE, PROT_EXEC, PROT_READ, PROT_WRITE, TASK_SIZE, type Mm, type VmFile,
+  MADV_WIPEONFORK, MAP_ANONYMOUS, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_LOCKED, MAP_NORESERVE, MAP_POPULATE, MAP_PRIVATE, MAP_SHARED,
+  MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE, PROT_EXEC, PROT_READ, PROT_WRITE, TASK_SIZE, type Mm, type VmFile,
 } from '@mmu-notifier/mm'
 import { isErrno, isMmuNotifierError } from '@mmu-notifier/kernel'
 import type { MemoryCall, MmapCall, MremapCall } from './calls.ts'
 import { forgetBehind, freedBy, populate } from './effects.ts'
 import type { CallEvent } from './events.ts'
-import { FALLOC, MCL, SHM } from './flags.ts'
+import { FALLOC, MAP, MCL, SHM } from './flags.ts'
 import type { RecordedObjects } from './objects.ts'
 import type { Space } from './processes.ts'
 import { holesIn, isMapped, mappedIn, overlap, pageAlign, pagesFrom, type Range } from './ranges.ts'
@@ -127,11 +127,15 @@ export class CallReplayer {
     const fixed = (call.flags & MAP_FIXED) !== 0 && (call.flags & MAP_FIXED_NOREPLACE) === 0
     // Locked memory is populated; that it stays is no matter to a model that never swaps.
     const populates = space.locksFuture || (call.flags & MAP_LOCKED) !== 0
-    const flags = (call.flags & ~(MAP_FIXED | MAP_FIXED_NOREPLACE | MAP_LOCKED)) | (populates ? MAP_POPULATE : 0)
+    const droppable = (call.flags & MAP.MAP_DROPPABLE) !== 0
+    const dropped = MAP_FIXED | MAP_FIXED_NOREPLACE | MAP_LOCKED | MAP.MAP_DROPPABLE
+    const flags = (call.flags & ~dropped) | (populates ? MAP_POPULATE : 0) | (droppable ? MAP_PRIVATE | MAP_NORESERVE : 0)
     if (fixed || !(await this.#mapWhereFree(space.mm, call, flags, file))) {
       if (!fixed) await this.#makeRoom(event, pagesFrom(result, length), space)
       await space.mm.mmap(result, length, prot, flags | MAP_FIXED, file, offset)
     }
+    // Nothing is dropped in a model that never swaps; but a child gets zeros. Linux: VM_DROPPABLE implies VM_WIPEONFORK.
+    if (droppable) await space.mm.madvise(result, length, MADV_WIPEONFORK)
   }
 
   /** False when something is mapped there already. */

@@ -297,6 +297,20 @@ describe('7: mmap and mremap', () => {
     expect(await finalMap(calls)).toEqual(expected)
   })
 
+  test.each([
+    ['by name', 'MAP_DROPPABLE|MAP_ANONYMOUS'],
+    ['as a strace that does not know it writes it', '0x8 /* MAP_??? */|MAP_ANONYMOUS'],
+  ])('MAP_DROPPABLE is private memory that a child gets empty: %s', async (_, flags) => {
+    const pages: Record<string, number> = {}
+    const { maps, uncertain } = await replayed(`
+      1 execve("/x", ["x"], 0x0) = 0
+      1 mmap(NULL, 4096, PROT_READ|PROT_WRITE, ${flags}|MAP_POPULATE, -1, 0) = 0x10000
+      1 fork() = 2
+      2 +++ exited with 0 +++
+    `, { mmExit: (mm) => { mm.pageTable.forEachInRange(0x10000, 0x11000, () => { pages[mm.name] = 1 }) } })
+    expect({ maps, uncertain, pages }).toEqual({ maps: { 1: [rw('00010000-00011000')], 2: [rw('00010000-00011000')] }, uncertain: [], pages: { 'pid 1': 1 } })
+  })
+
   test('two shared anonymous objects do not join, though the offset goes on', async () => {
     expect(await finalMap(`
       1 mmap(NULL, 8192, PROT_READ, MAP_SHARED|MAP_ANONYMOUS, -1, 0) = 0x10000
