@@ -17,7 +17,7 @@ export type StraceBody =
       /** For execve in another thread than the leader: the leader's id, which the caller has from now on. */
       readonly leader?: number
     }
-  /** The call was entered; the arguments that were known by then. */
+  /** The call was entered; the arguments that were known by then. Nothing follows where strace let go of the task (`<detached ...>`). */
   | { readonly kind: 'unfinished'; readonly name: string; readonly args: readonly string[] }
   /** The result of the unfinished call of the same task. */
   | { readonly kind: 'resumed'; readonly name: string; readonly result: CallResult }
@@ -44,6 +44,8 @@ const PID_MAX = 4194304
 const RELATIVE_MAX = 1e8
 
 const UNFINISHED = ' <unfinished ...>'
+/** strace was interrupted, or followed the task no further. */
+const DETACHED = ' <detached ...>'
 /** Ends the line of an execve that a thread has called with success; the result follows under the new id, after `+++ superseded`. */
 const PID_CHANGED = ' <pid changed to '
 
@@ -148,9 +150,8 @@ class LineParser {
     while (isWord(text.charCodeAt(open))) open++
     if (open === this.#i || text[open] !== '(') throw this.#fail('line', 'a strace line', 0)
     const name = text.slice(this.#i, open)
-    if (text.endsWith(UNFINISHED)) {
-      return { kind: 'unfinished', name, args: splitArguments(text.slice(0, -UNFINISHED.length), open + 1).args }
-    }
+    const mark = text.endsWith(UNFINISHED) ? UNFINISHED : text.endsWith(DETACHED) ? DETACHED : undefined
+    if (mark !== undefined) return { kind: 'unfinished', name, args: splitArguments(text.slice(0, -mark.length), open + 1).args }
     const changed = text.endsWith(' ...>') ? text.lastIndexOf(PID_CHANGED) : -1
     if (changed > 0) {
       const leader = parseInteger(text, changed + PID_CHANGED.length, text.length - 5)

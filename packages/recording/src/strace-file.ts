@@ -10,7 +10,7 @@ export interface NumberedLine extends StraceLine {
 
 const DAY = 86400e6
 /** What strace says on stderr can stand in the middle of a line; what follows goes on in the next. */
-const ATTACHED = /strace: Process \d+ attached(?: with \d+ threads)?$/
+const NOTE = /strace: Process \d+ (?:at|de)tached$/
 
 /** Turns the three clocks of strace into microseconds since one moment. */
 class Clock {
@@ -39,7 +39,7 @@ export async function* readStrace(path: string): AsyncGenerator<readonly Numbere
   for await (const { first, lines, cut } of readLines(path)) {
     const batch: NumberedLine[] = []
     for (const [i, physical] of lines.entries()) {
-      const note = physical.endsWith('attached') ? physical.search(ATTACHED) : -1
+      const note = physical.endsWith('tached') ? physical.search(NOTE) : -1
       if (note > 0) {
         carriedFrom ||= first + i
         carried += physical.slice(0, note)

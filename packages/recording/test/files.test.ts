@@ -117,6 +117,20 @@ describe('what is no recording', () => {
     expect(await messageOf(openRecording(join(import.meta.dirname, '../src')))).toBe('src: folder: expected a file trace.strace or trace.strace.gz, found none')
   })
 
+  test('strace that was interrupted lets go of its tasks', async () => {
+    const calls = `
+      2945 munmap(0x10000, 8192) = 0
+      2945 clock_nanosleep(CLOCK_REALTIME, 0, {tv_sec=0, tv_nsec=50000000},`
+    expect(await eventsOf(fileOf(text(`${calls}  <detached ...>`)))).toHaveLength(2)
+    const events = await eventsOf(fileOf(text(`
+      strace: Process 2945 attached with 2 threads
+      ${calls.trim()} strace: Process 2945 detached
+      <detached ...>
+      strace: Process 2947 detached
+    `).replace('\n<det', '\n <det')))
+    expect(events.map(({ kind, line }) => [kind, line])).toEqual([['other', 1], ['call', 2], ['other', 3], ['other', 5]])
+  })
+
   test('-tt: midnight is in between', async () => {
     const events = await eventsOf(fileOf('23:59:59.900000 brk(NULL) = 0x1000\n00:00:00.100000 brk(NULL) = 0x1000\n'))
     expect((events[1]?.time ?? 0) - (events[0]?.time ?? 0)).toBe(200_000)

@@ -47,6 +47,8 @@ describe('what', () => {
     ['execve("x", [], 0x7 /* 2 vars */ <pid changed to 14 ...>', { kind: 'call', name: 'execve', args: ['"x"', '[]', '0x7 /* 2 vars */'], result: ok(0), leader: 14 }],
     ['munmap(0x7f, 65536 <unfinished ...>', { kind: 'unfinished', name: 'munmap', args: ['0x7f', '65536'] }],
     ['vfork( <unfinished ...>', { kind: 'unfinished', name: 'vfork', args: [] }],
+    ['pause( <detached ...>', { kind: 'unfinished', name: 'pause', args: [] }],
+    ['munmap(0x7f, 65536 <detached ...>', { kind: 'unfinished', name: 'munmap', args: ['0x7f', '65536'] }],
     ['<... munmap resumed>)             = 0', { kind: 'resumed', name: 'munmap', result: ok(0) }],
     ['<... clone resumed>, child_tidptr=0x7f) = 26857', { kind: 'resumed', name: 'clone', result: ok(26857) }],
     ['<... clone3 resumed> => {parent_tid=[12]}, 88) = 12', { kind: 'resumed', name: 'clone3', result: ok(12) }],
