@@ -104,12 +104,14 @@ function splitSetName(path: string): { readonly prefix: string; readonly task: n
   return m?.[1] === undefined ? undefined : { prefix: m[1], task: Number(m[2]) }
 }
 
-/** The other files of the set that `path` is of. */
+/** The other files of the set that `path` is of. That of a task which slept all the time has nothing in it. */
 async function setOf(path: string): Promise<string[]> {
   const prefix = splitSetName(path)?.prefix
   const folder = dirname(path)
   const names = (await readdir(folder)).filter((name) => name !== basename(path) && splitSetName(name)?.prefix === prefix)
-  return names.sort().map((name) => join(folder, name))
+  const files: string[] = []
+  for (const name of names.sort()) if ((await stat(join(folder, name))).size > 0) files.push(join(folder, name))
+  return files
 }
 
 async function openTrace(path: string): Promise<Recording> {

@@ -178,6 +178,12 @@ describe('strace -ff', () => {
     expect((await eventsOf(join(folder, 't.12'))).map(({ task }) => task)).toEqual([14, 12, 13])
   })
 
+  test('a task that did nothing has an empty file', async () => {
+    const folder = write({ 't.11': first })
+    writeFileSync(join(folder, 't.12'), '')
+    expect((await eventsOf(join(folder, 't.11'))).map(({ task }) => task)).toEqual([11, 11])
+  })
+
   test('without a clock the files cannot be put in order', async () => {
     const none = write({ 't.11': 'brk(NULL) = 0x1000', 't.12': 'brk(NULL) = 0x1000' })
     expect(await messageOf(openRecording(join(none, 't.11')))).toBe('t.11:1: time: expected a time of the clock on every line (strace -ff -ttt), found none')
