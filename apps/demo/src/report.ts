@@ -1,3 +1,4 @@
+import type { CheckpointResult } from '@mmu-notifier/recording'
 import Table from 'cli-table3'
 import pc from 'picocolors'
 import type { RunReport } from './run.ts'
@@ -63,8 +64,14 @@ export function toTable(name: string, report: RunReport): string {
   const stale = violations.filter(({ oracle }) => oracle === 'STALE').length
   row(`stale translations (${count(checked)} looks)`, judged(stale === 0, count(stale)))
   row('references left', judged(left.notifiers === 0 && left.frames === 0, `${left.notifiers} notifiers, ${left.frames} frames`))
-  const notes = [...differences.slice(0, 3).map(String), ...violations.slice(0, 10).map(({ message }) => message)]
+  const notes = [...differences.slice(0, 3).map(showDifference), ...violations.slice(0, 10).map(({ message }) => message)]
   return [table.toString(), ...notes.map((note) => pc.red(note))].join('\n')
+}
+
+/** Which map it is, and the ranges of both at the first address that differs. */
+function showDifference({ checkpoint: { number, line, process }, difference }: CheckpointResult): string {
+  const { kernel = 'nothing', model = 'nothing', address = 0 } = difference ?? {}
+  return `checkpoint ${number} (process ${process}, after line ${line}) differs at 0x${address.toString(16)}: kernel ${kernel}, model ${model}`
 }
 
 function count(n: number): string {

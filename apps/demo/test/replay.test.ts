@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { expect, onTestFinished, test } from 'vitest'
 import { BUILTIN } from '../src/drivers.ts'
-import { passed } from '../src/report.ts'
+import { passed, toTable } from '../src/report.ts'
 import { run } from '../src/run.ts'
 
 const RECORDINGS = resolve(import.meta.dirname, '../../../fixtures/recordings')
@@ -52,6 +52,17 @@ test('the same seed gives the same run, however its files come', async () => {
   expect(await numbers(3)).toBe(once)
   expect(await numbers(3, unpacked('vmops'))).toBe(once)
   expect(await numbers(4)).not.toBe(once)
+})
+
+test('a map that differs is shown with both ranges', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'mmu-notifier-'))
+  onTestFinished(() => { rmSync(folder, { recursive: true }) })
+  writeFileSync(join(folder, 'trace.strace'), '7 brk(NULL) = 0x1000\n7 munmap(0x10000, 4096) = 0\n')
+  const map = '00010000-00012000 rw-p 00000000 00:00 0\n\n'
+  writeFileSync(join(folder, 'checkpoints.maps'), `# checkpoint 0 line=1 pid=7 kind=exec\n${map}# checkpoint 1 line=2 pid=7 kind=stop\n${map}`)
+  const report = await run({ recording: await openRecording(folder), drivers: [], seed: 1 })
+  expect(passed(report)).toBe(false)
+  expect(toTable('r', report)).toContain('checkpoint 1 (process 7, after line 2) differs at 0x10000: kernel 00010000-00012000 rw-p 00000000 anonymous, model nothing')
 })
 
 /** A copy of a recording that is not compressed, so that its bytes are read in other pieces. */
