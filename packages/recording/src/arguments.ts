@@ -8,8 +8,8 @@ export interface RecordedFile {
   readonly path: string | undefined
 }
 
-/** Linux with five levels of page tables: user addresses end here. */
-const ADDRESS_END = 2 ** 56
+/** Addresses are numbers. With five levels of page tables those of users end at 2^56, but the kernel gives none above 2^47 to who does not ask for it. */
+export const ADDRESS_END: number = 2 ** 53
 const PAGE = 4096
 
 /** The arguments of one call, decoded one by one; an error names the argument. */
@@ -70,7 +70,7 @@ export class ArgumentDecoder {
   }
 
   #userAddress(value: number, text: string, field: string): number {
-    if (!(value >= 0 && value < ADDRESS_END)) throw this.fail(field, 'a user address (below 2^56)', quote(text))
+    if (!(value >= 0 && value < ADDRESS_END)) throw this.fail(field, 'a user address (below 2^53)', quote(text))
     return value
   }
 
@@ -90,7 +90,7 @@ export class ArgumentDecoder {
   /** A length whose range, rounded up to pages, ends within user space. */
   length(index: number, address: number, field = 'length'): number {
     const value = this.size(index, field)
-    if (address + value > ADDRESS_END) throw this.fail(field, 'a range that ends below 2^56', quote(this.text(index, field)))
+    if (address + value > ADDRESS_END) throw this.fail(field, 'a range that ends below 2^53', quote(this.text(index, field)))
     return value
   }
 

@@ -1,3 +1,4 @@
+import { ADDRESS_END } from './arguments.ts'
 import { quote, RecordingError, type Location } from './error.ts'
 import { readLines } from './lines.ts'
 import { isUserArea, parseMapsLine, type MapsEntry } from './maps.ts'
@@ -37,6 +38,14 @@ function parseHeader(text: string, at: Location): Header {
   return { number: Number(number), line: Number(line), process: Number(process), kind, tasks: tasks.split(',').filter(Boolean).map(Number) }
 }
 
+/** @throws RecordingError for an area that is not above the last one of the map, or no user's */
+function inOrder(entry: MapsEntry, map: readonly MapsEntry[], at: Location): MapsEntry {
+  const last = map.at(-1)?.end ?? 0
+  if (entry.start < last) throw new RecordingError(at, 'range', `an area above 0x${last.toString(16)}, where the last one ends`, `0x${entry.start.toString(16)}`)
+  if (entry.end > ADDRESS_END) throw new RecordingError(at, 'range', 'an area of user addresses (below 2^53)', `0x${entry.end.toString(16)}`)
+  return entry
+}
+
 /**
  * The blocks of `checkpoints.maps`, in order of time, in batches; memory is bounded by the largest block.
  * @throws RecordingError
@@ -55,7 +64,7 @@ export async function* readCheckpoints(path: string): AsyncGenerator<readonly Ch
       }
       if (text !== '') {
         const entry = parseMapsLine(text, at)
-        if (isUserArea(entry)) map.push(entry)
+        if (isUserArea(entry)) map.push(inOrder(entry, map, at))
         continue
       }
       batch.push({ ...header, map })

@@ -18,19 +18,26 @@ export interface MapsEntry {
   readonly name: string
 }
 
+const PAGE = 4096
+
 const LINE = /^([0-9a-f]+)-([0-9a-f]+) ([r-])([w-])([x-])([ps]) ([0-9a-f]+) ([0-9a-f]+:[0-9a-f]+) ([0-9]+)(?: +(.*))?$/
 
 /** Reads one line of `/proc/PID/maps`. @throws RecordingError */
 export function parseMapsLine(text: string, at: Location): MapsEntry {
   const m = LINE.exec(text)
   if (!m) throw new RecordingError(at, 'range', 'a line of /proc/PID/maps', quote(text))
-  const [, start = '', end = '', r, w, x, share, offset = '', device = '', inode, name = ''] = m
+  const [, low = '', high = '', r, w, x, share, pgoff = '', device = '', inode, name = ''] = m
+  const start = parseInt(low, 16)
+  const end = parseInt(high, 16)
+  const offset = parseInt(pgoff, 16)
+  if (start >= end || start % PAGE !== 0 || end % PAGE !== 0) throw new RecordingError(at, 'range', 'whole pages, the end above the start', quote(`${low}-${high}`))
+  if (offset % PAGE !== 0) throw new RecordingError(at, 'offset', 'a page-aligned offset', quote(pgoff))
   return {
-    start: parseInt(start, 16),
-    end: parseInt(end, 16),
+    start,
+    end,
     prot: (r === 'r' ? 1 : 0) | (w === 'w' ? 2 : 0) | (x === 'x' ? 4 : 0),
     shared: share === 's',
-    offset: parseInt(offset, 16),
+    offset,
     device,
     inode: Number(inode),
     name: name.replaceAll('\\012', '\n'),

@@ -147,7 +147,7 @@ describe('what is no recording', () => {
 
   test('an impossible address, with the line', async () => {
     const path = fileOf('1 brk(NULL) = 0x1000\n1 munmap(0xffff888000000000, 4096) = 0\n')
-    const message = 'trace.strace:2: address: expected a user address (below 2^56), found "0xffff888000000000"'
+    const message = 'trace.strace:2: address: expected a user address (below 2^53), found "0xffff888000000000"'
     expect(await messageOf(eventsOf(path))).toBe(message)
     const recording = await openRecording(path)
     expect(await messageOf(replay(recording, new PhysicalMemory(createKernel())))).toBe(message)
@@ -216,6 +216,11 @@ describe('checkpoints and faults', () => {
     ['hello\n', '1: header: expected "# checkpoint N line=L pid=P kind=K", found "hello"'],
     ['# checkpoint 3 line=5 pid=7 kind=nap\n', '1: kind: expected exec, attach, stop, exit, found "nap"'],
     [`# checkpoint 3 line=5 pid=7 kind=stop\n${LINE}\n00400000 r-xs\n`, '3: range: expected a line of /proc/PID/maps, found "00400000 r-xs"'],
+    ['# checkpoint 3 line=5 pid=7 kind=stop\n00401000-00400000 r-xs 00001000 fe:00 21\n', '2: range: expected whole pages, the end above the start, found "00401000-00400000"'],
+    ['# checkpoint 3 line=5 pid=7 kind=stop\n00400010-00401000 r-xs 00001000 fe:00 21\n', '2: range: expected whole pages, the end above the start, found "00400010-00401000"'],
+    ['# checkpoint 3 line=5 pid=7 kind=stop\n00400000-00401000 r-xs 00001010 fe:00 21\n', '2: offset: expected a page-aligned offset, found "00001010"'],
+    [`# checkpoint 3 line=5 pid=7 kind=stop\n${LINE}\n${LINE}\n`, '3: range: expected an area above 0x401000, where the last one ends, found 0x400000'],
+    ['# checkpoint 3 line=5 pid=7 kind=stop\nffff888000000000-ffff888000001000 r-xs 00000000 fe:00 21\n', '2: range: expected an area of user addresses (below 2^53), found 0xffff888000001000'],
     [`# checkpoint 3 line=5 pid=7 kind=stop\n${LINE}\n0040`, '3: line: expected a whole line, found a truncated one: "0040"'],
   ])('%j', async (content, message) => {
     expect(await messageOf(checkpoints(content))).toBe(`checkpoints.maps:${message}`)
