@@ -13,6 +13,8 @@ import { gapStart } from './unmapped-area.ts'
 import { VmArea } from './vma.ts'
 
 const MAP_TYPE = 0xf
+/** Drivers put what an offset means into its highest bits. Those of whole pages are numbers up to here. */
+const OFFSET_END = 2 ** 64
 /** Above this is a free mapping of the lower 2 GiB no more. */
 const CEILING_32BIT = 0x80000000
 
@@ -37,7 +39,8 @@ export interface MmapRequest {
 /** Linux: `do_mmap()`. */
 export async function mmap(mm: MmStruct, request: MmapRequest): Promise<number> {
   const { address, length, prot, flags, offset } = request
-  checkUnsigned('mmap', { address, length, prot, flags, offset })
+  checkUnsigned('mmap', { address, length, prot, flags })
+  if (!(offset >= 0 && offset < OFFSET_END)) throw new RangeError(`mmap: expected offset in 0 .. 2^64 - 1, got ${hex(offset)}`)
   checkRequest(request)
   const huge = (flags & MAP_HUGETLB) !== 0
   const size = alignUp(length, huge ? HUGE_PAGE_SIZE : PAGE_SIZE)

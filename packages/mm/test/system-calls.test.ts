@@ -36,6 +36,7 @@ describe('mmap', () => {
     ['beyond user space', (mm) => mm.mmap(TASK_SIZE, 1, RW, ANON | MAP_FIXED), 'ENOMEM', ''],
     ['more than user space', (mm) => mm.mmap(0, TASK_SIZE + 1, RW, ANON), 'ENOMEM', ''],
     ['above 2^53', (mm) => mm.mmap(2 ** 53, 1, RW, ANON | MAP_FIXED), 'RangeError', ''],
+    ['an offset above 2^64', (mm) => mm.mmap(0, 1, RW, ANON, undefined, 2 ** 64), 'RangeError', ''],
     ['below 0', (mm) => mm.mmap(-PAGE_SIZE, 1, RW, ANON), 'RangeError', ''],
     ['a fraction', (mm) => mm.mmap(0.5, 1, RW, ANON), 'RangeError', ''],
     ['length rounds up', (mm) => mm.mmap(page(0), 4097, RW, ANON), page(0), '0-2 rw-p'],

@@ -199,7 +199,7 @@ export class CallReplayer {
     const known = this.#objects.known(file)
     const zeros = FALLOC.FALLOC_FL_PUNCH_HOLE | FALLOC.FALLOC_FL_ZERO_RANGE
     const moves = FALLOC.FALLOC_FL_COLLAPSE_RANGE | FALLOC.FALLOC_FL_INSERT_RANGE
-    if (mode & zeros) await known?.punchHole(offset, length)
+    if (mode & zeros && length > 0) await known?.punchHole(offset, length)
     else if (mode & moves) await forgetBehind(known, offset)
   }
 

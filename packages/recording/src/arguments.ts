@@ -42,6 +42,22 @@ export class ArgumentDecoder {
     return value
   }
 
+  /** Bytes of a file of any size, cut where numbers are not exact any more: nothing of a file lies there. */
+  fileSize(index: number, field: string): number {
+    const text = this.text(index, field)
+    const value = decodeNumber(text)
+    if (!(value >= 0 && value < 2 ** 64)) throw this.fail(field, 'a number in 0 .. 2^64 - 1', quote(text))
+    return Math.min(value, Number.MAX_SAFE_INTEGER)
+  }
+
+  /** Of whole pages, and so a number up to 2^64. */
+  pageOffset(index: number): number {
+    const text = this.text(index, 'offset')
+    const value = decodeNumber(text)
+    if (!(value >= 0 && value < 2 ** 64)) throw this.fail('offset', 'a number in 0 .. 2^64 - 1', quote(text))
+    return this.#aligned(value, text, 'offset')
+  }
+
   flags(index: number, field: string, names: FlagNames): number {
     const text = this.text(index, field)
     const equals = text.startsWith('flags=') ? 6 : 0
@@ -75,7 +91,7 @@ export class ArgumentDecoder {
   }
 
   #aligned(value: number, text: string, field: string): number {
-    if (value % PAGE !== 0) throw this.fail(field, 'a page-aligned address', quote(text))
+    if (value % PAGE !== 0) throw this.fail(field, field === 'offset' ? 'a page-aligned offset' : 'a page-aligned address', quote(text))
     return value
   }
 

@@ -99,7 +99,7 @@ const DECODERS: Readonly<Record<string, Decode>> = {
       prot: d.flags(2, 'prot', PROT),
       flags,
       file: anonymous ? undefined : d.file(4),
-      offset: anonymous ? 0 : d.size(5, 'offset'),
+      offset: anonymous ? 0 : d.pageOffset(5),
       result,
     }
   },
@@ -132,14 +132,12 @@ const DECODERS: Readonly<Record<string, Decode>> = {
   shmget: (d) => ({ name: 'shmget', key: d.text(0, 'key'), size: d.size(1, 'size'), result: d.result }),
   shmat: (d) => ({ name: 'shmat', id: d.size(0, 'id'), flags: d.flags(2, 'flags', SHM), result: d.resultAddress() }),
   shmdt: (d) => ({ name: 'shmdt', address: d.pageAddress(0) }),
-  ftruncate: (d) => ({ name: 'ftruncate', file: d.file(0), length: d.size(1, 'length') }),
-  fallocate: (d) => ({
-    name: 'fallocate',
-    file: d.file(0),
-    mode: d.flags(1, 'mode', FALLOC),
-    offset: d.size(2, 'offset'),
-    length: d.size(3, 'length'),
-  }),
+  ftruncate: (d) => ({ name: 'ftruncate', file: d.file(0), length: d.fileSize(1, 'length') }),
+  fallocate(d) {
+    const offset = d.fileSize(2, 'offset')
+    const length = Math.min(d.fileSize(3, 'length'), Number.MAX_SAFE_INTEGER - offset)
+    return { name: 'fallocate', file: d.file(0), mode: d.flags(1, 'mode', FALLOC), offset, length }
+  },
   io_setup: () => ({ name: 'io_setup' }),
   fork: clone(() => 0),
   vfork: clone(() => CLONE.CLONE_VM | CLONE.CLONE_VFORK),
