@@ -1,5 +1,5 @@
 import { isMmuNotifierError } from '@mmu-notifier/kernel'
-import type { Mm } from '@mmu-notifier/mm'
+import { TASK_SIZE, type Mm } from '@mmu-notifier/mm'
 import type { RecordedFault } from './faults.ts'
 import type { Feed } from './feed.ts'
 import type { ProcessTable, Task } from './processes.ts'
@@ -60,6 +60,10 @@ export class FaultReplayer {
     const mm = task?.space.mm
     if (!mm) {
       this.counts.unknown++
+      return
+    }
+    if (fault.address >= TASK_SIZE) { // [vsyscall], or the kernel's own memory
+      this.counts.refused++
       return
     }
     try {

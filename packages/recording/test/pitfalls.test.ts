@@ -411,6 +411,14 @@ describe('9: the stack, and page faults', () => {
     expect(maps[1]).toEqual([rw('7ffe0000f000-7ffe00021000')])
   })
 
+  test('faults outside of user space are refused', async () => {
+    const { faults } = await replayed({
+      trace: '1 1700000010.000000 execve("/x", ["x"], 0x0) = 0\n1 1700000020.000000 brk(NULL) = 0x1000',
+      faults: '1 1700000021.000000 ffffffffff600000 ffffffffff600000 xum\n1 1700000021.000000 800000000000 40 wum\n1 1700000021.000000 ffffffff81000000 0 rkm',
+    })
+    expect(faults).toEqual({ performed: 0, refused: 3, unknown: 0 })
+  })
+
   test('faults of a map that no checkpoint will tell are counted too', async () => {
     const { faults } = await replayed({
       trace: '1 1700000010.000000 execve("/x", ["x"], 0x0) = 0\n1 1700000020.000000 brk(NULL) = 0x1000',
