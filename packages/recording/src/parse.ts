@@ -25,7 +25,7 @@ export type StraceBody =
   | { readonly kind: 'exited'; readonly status: number }
   /** This task ended because `by`, of the same thread group, called execve; `by` goes on under this task's id. */
   | { readonly kind: 'superseded'; readonly by: number }
-  /** strace speaking of itself. */
+  /** strace speaking of itself, or a line of the stack of the call before (`-k`). */
   | { readonly kind: 'note'; readonly text: string }
 
 /** One line of strace. */
@@ -232,7 +232,7 @@ function cutUnfinished(args: readonly string[]): string[] {
  * @throws RecordingError with the field that could not be read
  */
 export function parseLine(text: string, at: Location): StraceLine {
-  if (text.startsWith('strace: ')) return { task: undefined, time: undefined, clock: undefined, body: { kind: 'note', text } }
+  if (text.startsWith('strace: ') || text.startsWith(' > ')) return { task: undefined, time: undefined, clock: undefined, body: { kind: 'note', text } }
   const parser = new LineParser(text, at)
   parser.header()
   const body = parser.body()

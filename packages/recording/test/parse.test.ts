@@ -59,6 +59,7 @@ describe('what', () => {
     ['+++ exited with 3 +++', { kind: 'exited', status: 3 }],
     ['+++ killed by SIGSEGV (core dumped) +++', { kind: 'killed', signal: 'SIGSEGV' }],
     ['+++ superseded by execve in pid 45 +++', { kind: 'superseded', by: 45 }],
+    [' > /usr/lib/libc.so.6(mmap+0x26) [0x112ad6]', { kind: 'note', text: ' > /usr/lib/libc.so.6(mmap+0x26) [0x112ad6]' }],
     ['strace: Process 26862 attached', { kind: 'note', text: 'strace: Process 26862 attached' }],
   ])('%s', (text, expected) => {
     expect(body(text)).toEqual(expected)
