@@ -72,7 +72,7 @@ class LineParser {
       this.task = this.#pid()
       if (text[this.#i] !== ']') throw this.#fail('task', '"]" after the process id', this.#i)
       this.#i = skipSpaces(text, this.#i + 1)
-    } else if (isDigit(text.charCodeAt(this.#i)) && !this.#isTime()) {
+    } else if (this.#i === 0 && isDigit(text.charCodeAt(0)) && !this.#isTime()) { // times alone are aligned to the right
       this.task = this.#pid()
       this.#i = skipSpaces(text, this.#i)
     }
