@@ -11,6 +11,7 @@ export interface RecordedFile {
 /** Addresses are numbers. With five levels of page tables those of users end at 2^56, but the kernel gives none above 2^47 to who does not ask for it. */
 export const ADDRESS_END: number = 2 ** 53
 const PAGE = 4096
+const ARGUMENT_NAME = /^[a-z][a-z0-9_]*=/
 
 /** The arguments of one call, decoded one by one; an error names the argument. */
 export class ArgumentDecoder {
@@ -28,10 +29,16 @@ export class ArgumentDecoder {
     return new RecordingError(this.#at, field, expected, found)
   }
 
+  /** Without the name that `-N`, and clone always, has before it. */
   text(index: number, field: string): string {
     const arg = this.#args[index]
     if (arg === undefined) throw this.fail(field, `${index + 1} arguments`, String(this.#args.length))
-    return arg
+    return arg.replace(ARGUMENT_NAME, '')
+  }
+
+  /** Which argument has a name, or -1. */
+  indexOf(name: string): number {
+    return this.#args.findIndex((arg) => arg.startsWith(`${name}=`))
   }
 
   /** A whole number of 0 or more: bytes, an id. */
@@ -60,8 +67,7 @@ export class ArgumentDecoder {
 
   flags(index: number, field: string, names: FlagNames): number {
     const text = this.text(index, field)
-    const equals = text.startsWith('flags=') ? 6 : 0
-    const value = decodeNumber(text.slice(equals), names)
+    const value = decodeNumber(text, names)
     if (!Number.isSafeInteger(value)) throw this.fail(field, 'flags that are known', quote(text))
     return value
   }

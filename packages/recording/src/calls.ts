@@ -67,18 +67,17 @@ const lock = (flags: boolean): Decode => (d) => {
 
 const execve: Decode = () => ({ name: 'execve' })
 
-/** strace prints the flags of clone behind the stack: `clone(child_stack=NULL, flags=CLONE_VM|SIGCHLD, …)`. */
+/** strace prints the flags of clone behind the stack: `clone(child_stack=NULL, flags=CLONE_VM|SIGCHLD, …)`; raw arguments are in the order of the kernel. */
 function cloneFlags(d: ArgumentDecoder): number {
-  const text = d.text(1, 'flags')
-  return namedFlags(d, text.startsWith('flags=') ? text.slice(6) : text)
+  return namedFlags(d, d.text(Math.max(d.indexOf('flags'), 0), 'flags'))
 }
 
 /** `clone3({flags=CLONE_VM|…, child_tid=…} => {…}, 88)`. */
 function clone3Flags(d: ArgumentDecoder): number {
   const text = d.text(0, 'flags')
-  const start = text.indexOf('flags=')
-  const end = text.indexOf(',', start)
-  return namedFlags(d, text.slice(start + 6, end < 0 ? text.length : end).replace(/\}.*$/, ''))
+  const [, flags] = /^\{flags=([^,}]*)/.exec(text) ?? []
+  if (flags === undefined) throw d.fail('flags', '{flags=…}, which strace prints unless it is told to be raw', quote(text))
+  return namedFlags(d, flags)
 }
 
 /** The signal that a child sends at its end is or-ed to the flags, by name. */

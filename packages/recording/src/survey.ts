@@ -129,8 +129,8 @@ class Surveyor {
 
   #look(name: string, args: readonly string[], { value, errno }: CallResult): void {
     if (errno !== undefined || value === undefined) return
-    if (name === 'mmap' && args[4] !== '-1') {
-      if (args[4]?.includes('<') === true) this.#path = true
+    if (name === 'mmap' && args[4]?.endsWith('-1') === false) {
+      if (args[4].includes('<')) this.#path = true
       else this.#bare = true
     }
     this.#creates(name, value)

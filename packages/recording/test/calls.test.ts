@@ -52,6 +52,8 @@ describe('calls', () => {
     ['mmap(0x7f885fbcf000, 8192, 0x5, 0x812, 3</srv/x (deleted)>, 0x26000) = 0x7f885fbcf000', library('/srv/x')],
     [String.raw`mmap(0x7f885fbcf000, 8192, 0x5, 0x812, 3</srv/\303\251\74>, 0x26000) = 0x7f885fbcf000`, library('/srv/\xc3\xa9<')],
     ['mmap(0x7f885fbcf000, 8192, 0x5, 0x812, 3</dev/zero<char 1:5>>, 0x26000) = 0x7f885fbcf000', library('/dev/zero')],
+    ['mmap(addr=NULL, length=8192, prot=PROT_READ|PROT_WRITE, flags=MAP_PRIVATE|MAP_ANONYMOUS, fd=-1, offset=0) = 0x7f885fbcf000', ANON],
+    ['mmap(addr=NULL, length=8192, prot=0x5, flags=0x812, fd=3</srv/a=b>, offset=0x26000) = 0x7f885fbcf000', library('/srv/a=b')],
     ['munmap(0x7f885fbcf000, 39247) = 0', { name: 'munmap', address: A, length: 39247 }],
     ['mprotect(0x7f885fbcf000, 16384, PROT_READ) = 0', { name: 'mprotect', address: A, length: 16384, prot: 1 }],
     ['pkey_mprotect(0x7f885fbcf000, 16384, PROT_READ, 1) = 0', { name: 'mprotect', address: A, length: 16384, prot: 1 }],
@@ -85,6 +87,10 @@ describe('calls', () => {
     ['clone(child_stack=NULL, flags=0x10100|17, child_tidptr=0x7f) = 12', { ...CLONED, flags: 0x10111 }],
     ['clone(child_stack=NULL, flags=0x10100 /* CLONE_VM|CLONE_THREAD */|17 /* SIGCHLD */) = 12', { ...CLONED, flags: 0x10111 }],
     ['clone3({flags=CLONE_VM|CLONE_THREAD, child_tid=0x7f, exit_signal=0} => {parent_tid=[12]}, 88) = 12', { ...CLONED, flags: 0x10100 }],
+    ['clone(0x10111, 0x7f0000000100, 0x7f, 0x7f, 0) = 12', { ...CLONED, flags: 0x10111 }],
+    ['clone3(uargs={flags=CLONE_VM|CLONE_THREAD, exit_signal=0} => {parent_tid=[12]}, size=88) = 12', { ...CLONED, flags: 0x10100 }],
+    ['clone3({flags=0, exit_signal=SIGCHLD}, 88) = 12', { ...CLONED, flags: 0 }],
+    ['clone3({flags=0x10100 /* CLONE_VM|CLONE_THREAD */, exit_signal=0}, 88) = 12', { ...CLONED, flags: 0x10100 }],
     ['clone3({flags=CLONE_VM}, 88) = 12', { ...CLONED, flags: 0x100 }],
     ['vfork() = 12', { ...CLONED, flags: 0x4100 }],
     ['fork() = 12', { ...CLONED, flags: 0 }],
@@ -115,6 +121,7 @@ describe('an argument that cannot be, in a call that succeeded', () => {
     ['brk(0x1000) = 0xffff888000000000', 'result: expected a user address (below 2^53), found "0xffff888000000000"'],
     ['brk(x) = 0x1000', 'address: expected an address, found "x"'],
     ['madvise(0x7f885fbcf000, 4096, MADV_FOO) = 0', 'advice: expected flags that are known, found "MADV_FOO"'],
+    ['clone3(0x7ff12345, 88) = 12', 'flags: expected {flags=…}, which strace prints unless it is told to be raw, found "0x7ff12345"'],
     ['clone(child_stack=NULL, flags=CLONE_FOO) = 12', 'flags: expected flags that are known, found "CLONE_FOO"'],
   ])('%s', (line, message) => {
     expect(() => decode(line)).toThrow(expect.objectContaining({ code: 'ERECORDING', message: `f:7: ${message}` }))

@@ -131,6 +131,11 @@ describe('what is no recording', () => {
     expect(events.map(({ kind, line }) => [kind, line])).toEqual([['other', 1], ['call', 2], ['other', 3], ['other', 5]])
   })
 
+  test('paths are known where a file is mapped with one, or none is mapped', async () => {
+    const named = async (fd: string): Promise<boolean> => (await openRecording(fileOf(`1 mmap(NULL, 1, PROT_READ, MAP_SHARED, ${fd}, 0) = 0x10000\n`))).named
+    expect(await Promise.all(['3</x>', '-1', 'fd=-1', '3', 'fd=3'].map(named))).toEqual([true, true, true, false, false])
+  })
+
   test('-tt: midnight is in between', async () => {
     const events = await eventsOf(fileOf('23:59:59.900000 brk(NULL) = 0x1000\n00:00:00.100000 brk(NULL) = 0x1000\n'))
     expect((events[1]?.time ?? 0) - (events[0]?.time ?? 0)).toBe(200_000)
