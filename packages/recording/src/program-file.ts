@@ -20,8 +20,22 @@ function parseRecording(file: string, texts: readonly string[]): Program {
   if (first === undefined) throw new RecordingError({ file, line: 0 }, 'header', 'a line with a header', 'an empty file')
   const header = parseHeader({ file, line: 1 }, parseJson({ file, line: 1 }, first))
   const lines = texts.slice(1).map((text, i) => parseLine({ file, line: i + 2 }, text, header.pages))
+  checkWhole(file, lines)
   checkChild(file, lines)
   return { file, header, lines, recorded: true }
+}
+
+/** Operations are numbered, and the final values come last. @throws RecordingError where a line is missing */
+function checkWhole(file: string, lines: readonly ProgramLine[]): void {
+  let next = 0
+  for (const entry of lines) {
+    if (entry.kind !== 'operation') continue
+    const { i } = entry.operation
+    if (i !== next) throw new RecordingError({ file, line: entry.line }, 'i', `operation ${next}`, found(i))
+    next++
+  }
+  const last = lines.findIndex(({ kind }) => kind === 'final')
+  if (last !== lines.length - 1 || last < 0) throw new RecordingError({ file, line: lines.length + 1 }, 'final', 'the final values in the last line, and only there', 'another line')
 }
 
 function parseJson(at: Location, text: string): Fields {
@@ -43,9 +57,13 @@ function parseHeader(at: Location, fields: Fields): ProgramHeader {
   if (!(start > 0 && start % 4096 === 0 && start < 2 ** 46)) throw new RecordingError(at, 'base', 'a page aligned address like "0x200000000"', found(base))
   if (!(Number.isInteger(pages) && (pages as number) > 0 && (pages as number) <= MOST_PAGES)) throw new RecordingError(at, 'pages', `1 to ${MOST_PAGES} pages`, found(pages))
   if (thp !== 'never' && thp !== 'always') throw new RecordingError(at, 'thp', '"never" or "always"', found(thp))
-  const good = (file: Json): boolean => Number.isSafeInteger((file as Fields | null)?.['n']) && Number.isSafeInteger((file as Fields | null)?.['filled'])
-  if (!Array.isArray(files) || files.length !== 2 || !files.every(good)) throw new RecordingError(at, 'files', 'two files with n and filled', found(files))
+  if (!Array.isArray(files) || files.length !== 2 || !files.every(isFile)) throw new RecordingError(at, 'files', `two files with n and filled, of at most ${MOST_PAGES} pages`, found(files))
   return { name, base: start, pages: pages as number, thp, files: files }
+}
+
+function isFile(file: Json): file is { readonly n: number; readonly filled: number } {
+  const { n, filled } = (file ?? {}) as Fields
+  return Number.isInteger(n) && Number.isInteger(filled) && (filled as number) >= 0 && (filled as number) <= (n as number) && (n as number) <= MOST_PAGES
 }
 
 function parseLine(at: Location, text: string, pages: number): ProgramLine {

@@ -80,9 +80,11 @@ test('the files of a program', async () => {
 const HEADER = { header: 1, name: 'p', base: '0x200000000', pages: 8, thp: 'never', files: [{ n: 4, filled: 2 }, { n: 4, filled: 0 }] }
 const read = (operation: object): Promise<unknown> => {
   const path = join(folder, 'fields.jsonl')
-  writeFileSync(path, `${JSON.stringify(HEADER)}\n${JSON.stringify({ i: 0, ev: [], ...operation })}\n`)
+  writeFileSync(path, jsonLines(HEADER, { i: 0, ev: [], ...operation }, FINAL))
   return readProgram(path)
 }
+const FINAL = { final: [0, 0, 0, 0, 0, 0, 0, 0] }
+const jsonLines = (...lines: readonly object[]): string => lines.map((line) => `${JSON.stringify(line)}\n`).join('')
 const MMAP = { op: 'mmap', page: 0, n: 1, prot: 'rw', kind: 'file_shared', file: 1, pgoff: 2 }
 const MREMAP = { op: 'mremap', page: 0, oldn: 1, newn: 2, flags: 'MF', dst: 4 }
 
@@ -113,5 +115,22 @@ test.each<[operation: object]>([
   [MMAP], [{ ...MMAP, kind: 'anon_private', file: undefined, pgoff: undefined }], [{ ...MMAP, populate: 1 }], [MREMAP], [{ ...MREMAP, flags: '', dst: undefined }],
   [{ op: 'cpuw', page: 0, n: 65536, off: 4092, val: 2 ** 40 }], [{ op: 'fork', ret: 0 }],
 ])('%j is none', async (operation) => {
-  await expect(read(operation)).resolves.toMatchObject({ lines: [{ kind: 'operation' }] })
+  await expect(read(operation)).resolves.toMatchObject({ lines: [{ kind: 'operation' }, { kind: 'final' }] })
+})
+
+const FORK = { op: 'fork', ev: [] }
+test.each<[what: string, lines: readonly object[], message: string]>([
+  ['the end is missing', [HEADER, { i: 0, ...FORK }], '2: final: expected the final values in the last line, and only there, found another line'],
+  ['all but the header is', [HEADER], '1: final: expected the final values in the last line, and only there, found another line'],
+  ['something follows', [HEADER, FINAL, { i: 0, ...FORK }], '3: final: expected the final values in the last line, and only there, found another line'],
+  ['an operation is missing', [HEADER, { i: 1, ...FORK }, FINAL], '2: i: expected operation 0, found "1"'],
+  ['an operation is there twice', [HEADER, { i: 0, ...FORK }, { i: 0, ...FORK }, FINAL], '3: i: expected operation 1, found "0"'],
+  ['an operation without number', [HEADER, FORK, FINAL], '2: i: expected operation 0, found none'],
+  ['a file that no memory holds', [{ ...HEADER, files: [{ n: 1e12, filled: 1e12 }, { n: 4, filled: 0 }] }, FINAL], '1: files: expected two files with n and filled, of at most 65536 pages, found'],
+  ['more filled than there is', [{ ...HEADER, files: [{ n: 4, filled: 5 }, { n: 4, filled: 0 }] }, FINAL], '1: files: expected two files with n and filled, of at most 65536 pages, found'],
+  ['no file', [{ ...HEADER, files: [null, { n: 4, filled: 0 }] }, FINAL], '1: files: expected two files with n and filled, of at most 65536 pages, found'],
+])('%s', async (_, lines, message) => {
+  const path = join(folder, 'whole.jsonl')
+  writeFileSync(path, jsonLines(...lines))
+  await expect(readProgram(path)).rejects.toThrow(`whole.jsonl:${message}`)
 })
