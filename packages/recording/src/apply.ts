@@ -4,7 +4,7 @@ import {
 } from '@mmu-notifier/mm'
 import { isErrno, isMmuNotifierError } from '@mmu-notifier/kernel'
 import type { MemoryCall, MmapCall, MremapCall } from './calls.ts'
-import { forgetBehind, freedBy, populate } from './effects.ts'
+import { forgetBehind, freedBy, mayRefuse, populate } from './effects.ts'
 import type { CallEvent } from './events.ts'
 import { FALLOC, MAP, MCL, SHM } from './flags.ts'
 import type { RecordedObjects } from './objects.ts'
@@ -105,10 +105,11 @@ export class CallReplayer {
     }
   }
 
-  /** ENOMEM at a hole: the pages before it, or all mapped parts, were changed. */
+  /** ENOMEM at a hole: the pages before it, or all mapped parts, were changed. EACCES at an area: those before it. */
   async #applyPart(event: CallEvent, { mm }: KnownSpace): Promise<void> {
     const { call } = event
     if (call.name !== 'mprotect' && call.name !== 'madvise') return
+    if (call.name === 'mprotect' && event.errno === 'EACCES') return this.#protectAllowed(event, call, mm)
     if (isMapped(mm, pagesFrom(call.address, call.length))) {
       this.report(event, `${call.name}: the kernel met a hole, the model knows of none`)
       return
@@ -119,6 +120,13 @@ export class CallReplayer {
     } catch (error) {
       if (!isMmuNotifierError(error, 'ENOMEM')) throw error
     }
+  }
+
+  async #protectAllowed(event: CallEvent, { address, length, prot }: CallOf<'mprotect'>, mm: Mm): Promise<void> {
+    const pieces = mappedIn(mm, pagesFrom(address, length))
+    const [refused, ...others] = pieces.filter((piece) => mayRefuse(piece, prot))
+    if (pieces.length > 1 && (!refused || others.length > 0)) this.report(event, `mprotect: which of ${pieces.length} areas refused no system call tells`)
+    if (refused && refused.start > address) await mm.mprotect(address, refused.start - address, prot)
   }
 
   async #mmap(event: CallEvent, call: MmapCall, space: KnownSpace): Promise<void> {

@@ -146,8 +146,13 @@ const DECODERS: Readonly<Record<string, Decode>> = {
   execveat: execve,
 }
 
-/** Calls that meet a hole with ENOMEM after they changed the pages before it (mprotect), or all mapped parts (madvise). */
-const PARTIAL: ReadonlySet<string> = new Set(['mprotect', 'pkey_mprotect', 'madvise'])
+/**
+ * Calls that meet a hole with ENOMEM after they changed the pages before it (mprotect), or all mapped parts (madvise); or with EACCES an area
+ * that may never be written or executed, after they changed those before it.
+ */
+const PARTIAL: ReadonlyMap<string, readonly string[]> = new Map([
+  ['mprotect', ['ENOMEM', 'EACCES']], ['pkey_mprotect', ['ENOMEM', 'EACCES']], ['madvise', ['ENOMEM']],
+])
 
 /** True for calls that {@link decodeCall} knows. */
 export function isMemoryCall(name: string): boolean {
@@ -163,7 +168,7 @@ export function decodeCall(name: string, args: readonly string[], result: CallRe
   const decode = Object.hasOwn(DECODERS, name) ? DECODERS[name] : undefined
   if (!decode || result.value === undefined) return undefined
   if (result.errno === undefined) return decode(new ArgumentDecoder(args, result, at))
-  if (result.errno !== 'ENOMEM' || !PARTIAL.has(name)) return undefined
+  if (PARTIAL.get(name)?.includes(result.errno) !== true) return undefined
   try {
     return decode(new ArgumentDecoder(args, result, at))
   } catch {

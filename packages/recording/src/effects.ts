@@ -1,6 +1,6 @@
-import { MADV_POPULATE_READ, MADV_POPULATE_WRITE, MREMAP_DONTUNMAP, PROT_WRITE, type Mm, type VmFile } from '@mmu-notifier/mm'
+import { MADV_POPULATE_READ, MADV_POPULATE_WRITE, MREMAP_DONTUNMAP, PROT_EXEC, PROT_WRITE, type Mm, type VmFile } from '@mmu-notifier/mm'
 import type { MemoryCall } from './calls.ts'
-import { mappedIn, pageAlign, pagesFrom, type Range } from './ranges.ts'
+import { mappedIn, pageAlign, pagesFrom, type Piece, type Range } from './ranges.ts'
 
 /** The ranges that a call in flight frees when it is done. */
 export function freedBy(call: MemoryCall, brk: number): Range[] {
@@ -17,6 +17,13 @@ export function freedBy(call: MemoryCall, brk: number): Range[] {
     default:
       return []
   }
+}
+
+/** Whether mprotect may meet EACCES there: how the file was opened and where it lies decide what its areas may ever be. Linux: VM_MAYWRITE, VM_MAYEXEC. */
+export function mayRefuse({ prot, shared, file }: Piece, wanted: number): boolean {
+  if (!file || file.name.startsWith('/dev/zero')) return false
+  const more = wanted & ~prot
+  return (more & PROT_EXEC) !== 0 || ((more & PROT_WRITE) !== 0 && shared)
 }
 
 export async function populate(mm: Mm, range: Range): Promise<void> {

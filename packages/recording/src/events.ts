@@ -19,8 +19,10 @@ interface EventAt {
 export interface CallEvent extends EventAt {
   readonly kind: 'call'
   readonly call: MemoryCall
-  /** It ended with ENOMEM after doing a part of its work. */
+  /** It ended with an error after doing a part of its work. */
   readonly failed: boolean
+  /** That error. */
+  readonly errno: string | undefined
   readonly returnsAt: number
 }
 
@@ -122,7 +124,7 @@ class EventReader {
     const call = decodeCall(name, args, result, at)
     if (!call) return undefined
     if (call.name === 'clone') this.#live.created(call.result)
-    return { kind: 'call', ...at, call, failed: result.errno !== undefined, returnsAt }
+    return { kind: 'call', ...at, call, failed: result.errno !== undefined, errno: result.errno, returnsAt }
   }
 
   #resumed(at: EventAt): ReturnEvent | undefined {

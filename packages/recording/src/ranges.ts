@@ -1,4 +1,4 @@
-import { PAGE_SIZE, type Mm } from '@mmu-notifier/mm'
+import { PAGE_SIZE, type Mm, type VmFile } from '@mmu-notifier/mm'
 
 /** Half open, in bytes. */
 export interface Range {
@@ -19,12 +19,19 @@ export function overlap(a: Range, b: Range): boolean {
   return a.start < b.end && b.start < a.end
 }
 
+/** What is mapped in a range, of one area. */
+export interface Piece extends Range {
+  readonly prot: number
+  readonly shared: boolean
+  readonly file: VmFile | undefined
+}
+
 /** The pieces of a range that are mapped, ascending. */
-export function mappedIn(mm: Mm, range: Range): (Range & { readonly prot: number; readonly shared: boolean })[] {
-  const pieces = []
-  for (const { start, end, prot, shared } of mm.vmas()) {
+export function mappedIn(mm: Mm, range: Range): Piece[] {
+  const pieces: Piece[] = []
+  for (const { start, end, prot, shared, file } of mm.vmas()) {
     if (start >= range.end) break
-    if (end > range.start) pieces.push({ start: Math.max(start, range.start), end: Math.min(end, range.end), prot, shared })
+    if (end > range.start) pieces.push({ start: Math.max(start, range.start), end: Math.min(end, range.end), prot, shared, file })
   }
   return pieces
 }

@@ -268,6 +268,24 @@ describe('6: failing calls', () => {
     expect(maps[2]).toEqual([rw('00010000-00011000')])
   })
 
+  const AREAS = (second: string, third: string): string => `
+    1 mmap(NULL, 4096, PROT_READ, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0) = 0x10000
+    1 mmap(NULL, 4096, PROT_READ, ${second}, 0) = 0x11000
+    1 mmap(NULL, 4096, PROT_READ, ${third}, 0) = 0x12000
+  `
+  const READ_ONLY = '00011000-00012000 r--s 00000000 /f'
+  test.each([
+    ['the file that may not be written', AREAS('MAP_SHARED, 3</f>', 'MAP_PRIVATE|MAP_ANONYMOUS, -1'), '0x10000, 12288, PROT_READ|PROT_WRITE', ['rw-', READ_ONLY, 'r--'], 0],
+    ['it alone', AREAS('MAP_SHARED, 3</f>', 'MAP_PRIVATE|MAP_ANONYMOUS, -1'), '0x11000, 4096, PROT_READ|PROT_WRITE', ['r--', READ_ONLY, 'r--'], 0],
+    ['the first of two', AREAS('MAP_SHARED, 3</f>', 'MAP_SHARED, 3</g>'), '0x10000, 12288, PROT_READ|PROT_WRITE', ['rw-', READ_ONLY, '00012000-00013000 r--s 00000000 /g'], 1],
+    ['a file that may not be executed', AREAS('MAP_PRIVATE, 3</f>', 'MAP_PRIVATE|MAP_ANONYMOUS, -1'), '0x10000, 12288, PROT_READ|PROT_EXEC', ['r-x', '00011000-00012000 r--p 00000000 /f', 'r--'], 0],
+    ['nobody knows which', AREAS('MAP_PRIVATE, 3</f>', 'MAP_PRIVATE|MAP_ANONYMOUS, -1'), '0x10000, 12288, PROT_READ|PROT_WRITE', ['r--', '00011000-00012000 r--p 00000000 /f', 'r--'], 1],
+  ])('mprotect with EACCES changes the areas before %s', async (_, calls, range, [low, file, high = ''], unclear) => {
+    const { maps, uncertain } = await run(`${calls}1 mprotect(${range}) = -1 EACCES (Permission denied)`)
+    expect(maps[1]).toEqual([`00010000-00011000 ${low ?? ''}p 00000000 anonymous`, file, high.length > 3 ? high : `00012000-00013000 ${high}p 00000000 anonymous`])
+    expect(uncertain).toMatchObject(Array(unclear).fill({ line: 5, text: 'mprotect: which of 3 areas refused no system call tells' }))
+  })
+
   test('ENOMEM for another reason changes nothing, and is reported', async () => {
     const { maps, uncertain } = await run(`1 mmap(NULL, 4096, ${ANON}) = 0x10000\n1 mprotect(0x10000, 4096, PROT_READ) = -1 ENOMEM (x)`)
     expect(maps[1]).toEqual([rw('00010000-00011000')])
