@@ -116,6 +116,8 @@ export const MLOCK = { MLOCK_ONFAULT: 1 } as const
 
 export const MCL = { MCL_CURRENT: 1, MCL_FUTURE: 2, MCL_ONFAULT: 4 } as const
 
+const INNER_COMMENT = /\/\*(?:[^*/]|\/(?!\*))*\*\//g
+
 const NO_NAMES: FlagNames = { NULL: 0 }
 
 /**
@@ -123,11 +125,17 @@ const NO_NAMES: FlagNames = { NULL: 0 }
  * (`4096*1024`), shifts (`21<<MAP_HUGE_SHIFT`); NaN for anything else, an unknown name included. Sets have up to 53 bits.
  */
 export function decodeNumber(text: string, names: FlagNames = NO_NAMES): number {
-  const plain = text.includes('/*') ? text.replace(/\/\*[^*]*\*\//g, '').trim() : text
+  const plain = text.includes('/*') ? withoutComments(text) : text
   if (isDigit(plain.charCodeAt(0)) && !/[|*<]/.test(plain)) return parseInteger(plain, 0, plain.length)
   let value = 0
   for (const term of plain.split('|')) value = union(value, decodeTerm(term.trim(), names))
   return value
+}
+
+/** Innermost first. */
+function withoutComments(text: string): string {
+  const less = text.replace(INNER_COMMENT, '')
+  return less === text ? text.trim() : withoutComments(less)
 }
 
 function decodeTerm(term: string, names: FlagNames): number {

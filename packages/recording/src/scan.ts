@@ -61,6 +61,19 @@ function skipPath(text: string, at: number): number {
   return -1
 }
 
+/** The index behind the comment that begins at `at`, or -1. They nest, around the comment of a part that strace does not know. */
+function skipComment(text: string, at: number): number {
+  let depth = 1
+  for (let i = at + 2; i < text.length; i++) {
+    const code = text.charCodeAt(i)
+    if (code === SLASH && text.charCodeAt(i + 1) === STAR) depth++
+    else if (code !== STAR || text.charCodeAt(i + 1) !== SLASH) continue
+    else if (--depth === 0) return i + 2
+    i++
+  }
+  return -1
+}
+
 function isArrow(text: string, greater: number): boolean {
   if (text.charCodeAt(greater - 1) !== DASH) return false
   const next = text.charCodeAt(greater + 1)
@@ -103,8 +116,7 @@ export function splitArguments(text: string, from: number): Arguments {
         if (opensPath(text, i)) next = skipPath(text, i)
         break
       case SLASH:
-        if (text.charCodeAt(i + 1) === STAR) next = text.indexOf('*/', i + 2) + 2
-        if (next === 1) next = -1
+        if (text.charCodeAt(i + 1) === STAR) next = skipComment(text, i)
         break
       case PAREN_OPEN:
       case SQUARE_OPEN:

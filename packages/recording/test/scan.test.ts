@@ -17,6 +17,7 @@ describe('arguments are split at commas that mean something', () => {
     ['"cut"..., 3)', ['"cut"...', '3']],
     ['["sh", "-c", "a | b, (c)"], 0x7 /* 38 vars */)', ['["sh", "-c", "a | b, (c)"]', '0x7 /* 38 vars */']],
     ['0x3 /* A|B, (C) */, 4)', ['0x3 /* A|B, (C) */', '4']],
+    ['0x28 /* 0x8 /* A, ??? */|B, ) */, 4)', ['0x28 /* 0x8 /* A, ??? */|B, ) */', '4']],
     ['{a={b=1, c=[2, 3]}, d=(4, 5)}, 6)', ['{a={b=1, c=[2, 3]}, d=(4, 5)}', '6']],
     ['{flags=CLONE_VM} => {parent_tid=[123]}, 88)', ['{flags=CLONE_VM} => {parent_tid=[123]}', '88']],
     ['3</a,b)c"d\'[e{f>, 0)', ['3</a,b)c"d\'[e{f>', '0']],
@@ -31,7 +32,7 @@ describe('arguments are split at commas that mean something', () => {
     expect(split(text)).toEqual(args)
   })
 
-  test.each(['0x7f, 81', '"no end)', '3</no/end)', '/* no end)', '(1, 2', '{1, 2'])('%s is not closed', (text) => {
+  test.each(['0x7f, 81', '"no end)', '3</no/end)', '/* no end)', '/* /* no end */)', '(1, 2', '{1, 2'])('%s is not closed', (text) => {
     expect(splitArguments(text, 0)).toMatchObject({ closed: false, end: text.length })
   })
 })
