@@ -78,9 +78,8 @@ export class CallReplayer {
       case 'mlock':
         return call.onFault ? undefined : populate(mm, pagesFrom(call.address, call.length))
       case 'mlockall':
-        if (call.flags & MCL.MCL_ONFAULT) return
-        space.locksFuture = (call.flags & MCL.MCL_FUTURE) !== 0
-        if (call.flags & MCL.MCL_CURRENT) await populate(mm, { start: 0, end: TASK_SIZE })
+        space.locksFuture = (call.flags & (MCL.MCL_FUTURE | MCL.MCL_ONFAULT)) === MCL.MCL_FUTURE
+        if ((call.flags & (MCL.MCL_CURRENT | MCL.MCL_ONFAULT)) === MCL.MCL_CURRENT) await populate(mm, { start: 0, end: TASK_SIZE })
         return
       case 'munlockall':
         space.locksFuture = false
@@ -177,6 +176,7 @@ export class CallReplayer {
     } else if (end === result && result !== space.brk) {
       await this.#makeRoom(event, { start: pageAlign(space.brk), end: pageAlign(result) }, space)
       const got = await space.mm.brk(result)
+      if (space.locksFuture) await populate(space.mm, { start: pageAlign(space.brk), end: pageAlign(result) })
       if (got !== result) this.report(event, `brk: the kernel moved the end to ${hex(result)}, the model leaves it at ${hex(got)}`)
     } else if (result !== space.brk) {
       this.report(event, `brk: the heap ends at ${hex(result)}, the model's at ${hex(space.brk)}`)
@@ -193,7 +193,7 @@ export class CallReplayer {
     }
     const prot = PROT_READ | (call.flags & SHM.SHM_RDONLY ? 0 : PROT_WRITE) | (call.flags & SHM.SHM_EXEC ? PROT_EXEC : 0)
     if (!(call.flags & SHM.SHM_REMAP)) await this.#makeRoom(event, pagesFrom(call.result, segment.size), space)
-    await space.mm.mmap(call.result, segment.size, prot, MAP_SHARED | MAP_FIXED, segment.file)
+    await space.mm.mmap(call.result, segment.size, prot, MAP_SHARED | MAP_FIXED | (space.locksFuture ? MAP_POPULATE : 0), segment.file)
   }
 
   /** What is left of one attachment: the pieces of the segment that are where its start would be at `address`. */

@@ -381,6 +381,9 @@ describe('8: pages go away, and come, without munmap', () => {
     ['mlock2 on fault', `1 mmap(NULL, 16384, ${ANON}) = 0x10000\n1 mlock2(0x11000, 8192, MLOCK_ONFAULT) = 0\n1 madvise(0x10000, 16384, MADV_DONTNEED) = 0`, 0],
     ['mlockall', `1 mmap(NULL, 16384, ${ANON}) = 0x10000\n1 mlockall(MCL_CURRENT) = 0\n1 madvise(0x10000, 16384, MADV_DONTNEED) = 0`, 4],
     ['mlockall of the future', `1 mlockall(MCL_FUTURE) = 0\n1 mmap(NULL, 8192, ${ANON}) = 0x10000\n1 madvise(0x10000, 8192, MADV_DONTNEED) = 0`, 2],
+    ['mlockall of the future, on fault', `1 mlockall(MCL_FUTURE) = 0\n1 mlockall(MCL_CURRENT|MCL_FUTURE|MCL_ONFAULT) = 0\n1 mmap(NULL, 8192, ${ANON}) = 0x10000\n1 madvise(0x10000, 8192, MADV_DONTNEED) = 0`, 0],
+    ['brk, all of the future locked', '1 brk(NULL) = 0x10800\n1 mlockall(MCL_FUTURE) = 0\n1 brk(0x13000) = 0x13000\n1 brk(0x11000) = 0x11000', 2],
+    ['shmat, all of the future locked', '1 shmget(0x7, 8192, 0) = 60\n1 mlockall(MCL_FUTURE) = 0\n1 shmat(60, NULL, 0) = 0x10000\n1 madvise(0x10000, 8192, MADV_REMOVE) = 0', 2],
     ['munlockall', `1 mlockall(MCL_FUTURE) = 0\n1 munlockall() = 0\n1 mmap(NULL, 8192, ${ANON}) = 0x10000\n1 madvise(0x10000, 8192, MADV_DONTNEED) = 0`, 0],
     ['MAP_LOCKED', '1 mmap(NULL, 8192, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS|MAP_LOCKED, -1, 0) = 0x10000\n1 madvise(0x10000, 8192, MADV_DONTNEED) = 0', 2],
   ])('%s frees the pages it should', async (_, calls, pages) => {
