@@ -102,6 +102,12 @@ const DECODERS: Readonly<Record<string, Decode>> = {
       result,
     }
   },
+  /** Ordinary private memory in a map; the processor alone writes it. */
+  map_shadow_stack(d) {
+    const result = d.resultAddress()
+    const flags = MAP.MAP_PRIVATE | MAP.MAP_ANONYMOUS
+    return { name: 'mmap', length: d.length(1, result), prot: PROT.PROT_READ | PROT.PROT_WRITE, flags, file: undefined, offset: 0, result }
+  },
   mremap(d) {
     const address = d.pageAddress(0)
     const result = d.resultAddress()
