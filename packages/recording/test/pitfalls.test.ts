@@ -353,6 +353,68 @@ describe('7: mmap and mremap', () => {
   })
 })
 
+describe('small print', () => {
+  test('MAP_FIXED does not replace with MAP_FIXED_NOREPLACE beside it', async () => {
+    const { uncertain } = await run(`
+      1 mmap(NULL, 4096, ${ANON}) = 0x10000
+      1 mmap(0x10000, 4096, PROT_READ, MAP_PRIVATE|MAP_FIXED|MAP_ANONYMOUS|MAP_FIXED_NOREPLACE, -1, 0) = 0x10000
+    `)
+    expect(uncertain).toMatchObject([{ line: 3, text: 'mmap: the kernel gave away 0x10000, the model has 0x10000 mapped' }])
+  })
+
+  test('MREMAP_DONTUNMAP in flight frees nothing', async () => {
+    const { earlyApplied, uncertain } = await run(`
+      1 mmap(NULL, 4096, ${ANON}) = 0x10000
+      1 clone(child_stack=0x1, flags=CLONE_VM|CLONE_THREAD) = 2
+      1 mremap(0x10000, 4096, 4096, MREMAP_MAYMOVE|MREMAP_DONTUNMAP <unfinished ...>
+      2 mmap(NULL, 4096, ${ANON}) = 0x10000
+      1 <... mremap resumed>) = 0x90000
+    `)
+    expect({ earlyApplied, uncertain: uncertain.map(({ line }) => line) }).toEqual({ earlyApplied: 0, uncertain: [5] })
+  })
+
+  test('SysV segments: SHM_REMAP replaces, SHM_EXEC executes; shmdt leaves other segments alone', async () => {
+    expect(await finalMap(`
+      1 shmget(0x7, 8192, IPC_CREAT|0600) = 60
+      1 shmget(0x8, 8192, IPC_CREAT|0600) = 61
+      1 mmap(NULL, 4096, ${ANON}) = 0x10000
+      1 shmat(60, 0x10000, SHM_REMAP) = 0x10000
+      1 shmat(61, 0x20000, SHM_EXEC) = 0x20000
+      1 mremap(0x21000, 4096, 4096, MREMAP_MAYMOVE|MREMAP_FIXED, 0x11000) = 0x11000
+      1 shmdt(0x10000) = 0
+    `)).toEqual(['00011000-00012000 rwxs 00001000 /SYSV', '00020000-00021000 rwxs 00000000 /SYSV'])
+  })
+
+  test('a fork of a map that nobody told is one that nobody told', async () => {
+    const { maps, uncertain } = await run('1 brk(NULL) = 0x90000\n1 fork() = 2\n2 mprotect(0x40000, 4096, PROT_READ) = 0\n2 +++ exited with 0 +++')
+    expect({ map: maps[2], uncertain }).toEqual({ map: ['00040000-00041000 r--p 00000000 anonymous'], uncertain: [] })
+  })
+
+  test('a child that shares a map is a process', async () => {
+    expect((await run('1 brk(NULL) = 0x90000\n1 vfork() = 2\n2 +++ exited with 0 +++')).processes).toBe(2)
+  })
+
+  test('an execve of another thread is none of the calls that fork takes in', async () => {
+    const { uncertain, maps } = await run(`
+      1 mmap(NULL, 4096, ${ANON}) = 0x10000
+      1 clone(child_stack=0x1, flags=CLONE_VM|CLONE_THREAD) = 2
+      2 execve("/y", ["y"], 0x0 <unfinished ...>
+      1 fork() = 3
+      2 <... execve resumed>) = 0
+      3 +++ exited with 0 +++
+    `)
+    expect({ uncertain, map: maps[3] }).toEqual({ uncertain: [], map: [rw('00010000-00011000')] })
+  })
+
+  test('a call that is over before the map is known is in flight no more', async () => {
+    const { uncertain } = await replayed({
+      trace: '1 munmap(0x10000, 4096 <unfinished ...>\n2 brk(NULL) = 0x1000\n1 <... munmap resumed>) = 0\n1 brk(NULL) = 0x1000\n1 fork() = 3\n3 +++ exited with 0 +++',
+      checkpoints: '# checkpoint 0 line=3 pid=1 kind=stop\n00010000-00011000 rw-p 00000000 00:00 0',
+    })
+    expect(uncertain).toEqual([])
+  })
+})
+
 describe('8: pages go away, and come, without munmap', () => {
   /** Frames that are freed while task 1 runs, before its exit. */
   const freed = async (calls: string): Promise<number> => {
