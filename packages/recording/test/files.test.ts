@@ -136,6 +136,15 @@ describe('what is no recording', () => {
     expect(await Promise.all(['3</x>', '-1', 'fd=-1', '3', 'fd=3'].map(named))).toEqual([true, true, true, false, false])
   })
 
+  test('-r: times add up; a clock that was set back stands still', async () => {
+    const times = async (...clock: string[]): Promise<unknown[]> => {
+      const events = await eventsOf(fileOf(clock.map((time) => `9 ${time} brk(NULL) = 0x1000\n`).join('')))
+      return events.map(({ time = 0 }) => time - (events[0]?.time ?? 0))
+    }
+    expect(await times('0.100000', '0.200000', '0.300000')).toEqual([0, 200_000, 500_000])
+    expect(await times('1795415328.000000', '1795415327.000000', '1795415329.000000')).toEqual([0, 0, 1_000_000])
+  })
+
   test('-tt: midnight is in between', async () => {
     const events = await eventsOf(fileOf('23:59:59.900000 brk(NULL) = 0x1000\n00:00:00.100000 brk(NULL) = 0x1000\n'))
     expect((events[1]?.time ?? 0) - (events[0]?.time ?? 0)).toBe(200_000)
@@ -240,6 +249,10 @@ describe('checkpoints and faults', () => {
   test('faults', async () => {
     const fault = { task: 9, time: 12000034, address: 0x7f00, ip: 0x40, access: 'write', mode: 'kernel', cause: 'protection' }
     expect(await faults('# tid time\n9 12.000034 7f00 40 wkp\n')).toEqual([fault])
+  })
+
+  test('a last fault that is cut', async () => {
+    expect(await messageOf(faults('9 12.000034 7f00 40 wkp\n9 12.000035 7f00 40 wkp'))).toMatch(/^faults.txt:2: line: expected/)
   })
 
   test('faults are merged by time since 1970, or not at all', async () => {
