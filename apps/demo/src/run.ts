@@ -9,7 +9,7 @@ import { Statistics, type DriverStatistics } from './statistics.ts'
 export interface RunOptions {
   readonly recording: Recording
   readonly drivers: readonly Driver[]
-  /** Of the scheduler that switches between CPU, engines and fault services; the same seed gives the same run, on one version of Node. */
+  /** Of the scheduler that switches between CPU, engines and fault services; the same seed gives the same run. */
   readonly seed: number
   readonly progress?: (line: number, total: number) => void
 }

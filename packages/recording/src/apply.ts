@@ -48,7 +48,7 @@ export class CallReplayer {
   async apply(event: CallEvent, space: KnownSpace): Promise<void> {
     space.inFlight.delete(event)
     try {
-      if (event.failed) await this.#applyPart(event, space)
+      if (event.errno !== undefined) await this.#applyPart(event, space)
       else await this.#apply(event, event.call, space)
     } catch (error) {
       if (!isErrno(error)) throw error // what an oracle or a driver has to say is not the model's answer

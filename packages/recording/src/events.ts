@@ -19,9 +19,7 @@ interface EventAt {
 export interface CallEvent extends EventAt {
   readonly kind: 'call'
   readonly call: MemoryCall
-  /** It ended with an error after doing a part of its work. */
-  readonly failed: boolean
-  /** That error. */
+  /** The error that it ended with after doing a part of its work. */
   readonly errno: string | undefined
   readonly returnsAt: number
 }
@@ -124,7 +122,7 @@ class EventReader {
     const call = decodeCall(name, args, result, at)
     if (!call) return undefined
     if (call.name === 'clone') this.#live.created(call.result)
-    return { kind: 'call', ...at, call, failed: result.errno !== undefined, errno: result.errno, returnsAt }
+    return { kind: 'call', ...at, call, errno: result.errno, returnsAt }
   }
 
   #resumed(at: EventAt): ReturnEvent | undefined {
