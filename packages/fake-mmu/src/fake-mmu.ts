@@ -1,4 +1,4 @@
-import type { Kernel, SpinLock, WaitQueue } from '@mmu-notifier/kernel'
+import type { Cell, Kernel, SpinLock, WaitQueue } from '@mmu-notifier/kernel'
 import { PAGE_SIZE, PageTable, type FaultedPages, type FrameTable } from '@mmu-notifier/mm'
 import { ENTRY_VALID, entryFrame, permits, type DeviceAccess } from './entry.ts'
 import { FaultBuffer, type DeviceFault } from './fault-buffer.ts'
@@ -25,14 +25,14 @@ export interface FakeMmuOptions {
 /** An access on its way through the device: from its TLB lookup to its last byte. */
 interface InFlight {
   readonly page: number
-  /** False once a flush has overtaken it: what its walk has read may not be cached any more. */
-  fills: boolean
+  /** Of the flushes that have overtaken it, and wait for it: what its walk has read may not be cached any more. */
+  readonly flushes: Cell<number>[]
 }
 
 interface Stalled {
   /** What it has reported, if the buffer was not full. */
   readonly fault: DeviceFault
-  outcome: 'stalled' | 'replay' | { readonly error: Error }
+  readonly outcome: Cell<'stalled' | 'replay' | { readonly error: Error }>
 }
 
 /**
@@ -53,7 +53,6 @@ export class FakeMmu {
   readonly #lock: SpinLock
   readonly #inFlight = new Set<InFlight>()
   readonly #drained: WaitQueue
-  #drains = 0
   readonly #faults: FaultBuffer
   readonly #interrupt: WaitQueue
   readonly #stalled = new Set<Stalled>()
@@ -67,7 +66,7 @@ export class FakeMmu {
     this.#kernel = kernel
     this.#lock = kernel.spinLock(`${this.name}.hardware`)
     this.#drained = kernel.waitQueue(`${this.name}.drained`)
-    this.#faults = new FaultBuffer(options.faultEntries ?? 256)
+    this.#faults = new FaultBuffer(options.faultEntries ?? 256, kernel.cell(`${this.name}.pending`, 0))
     this.#interrupt = kernel.waitQueue(`${this.name}.interrupt`)
     this.#replayed = kernel.waitQueue(`${this.name}.replayed`)
   }
@@ -120,24 +119,21 @@ export class FakeMmu {
 
   /** Drops the interval from the TLB and waits for the acknowledgement: every access to it that is in flight has ended. */
   async flush(interval: { readonly start: number; readonly last: number }): Promise<void> {
-    const overtaken = await this.#lock.section(() => {
+    const overtaken = this.#kernel.cell(`${this.name}.overtaken`, 0)
+    const drains = await this.#lock.section(() => {
       this.tlb.drop(interval.start, interval.last, (address, entry) => { this.#kernel.trace('mmu:tlb', this, address, entry, 0) })
-      const before: InFlight[] = []
-      for (const access of this.#inFlight) {
-        if (access.page + PAGE_SIZE <= interval.start || access.page > interval.last) continue
-        access.fills = false
-        before.push(access)
+      for (const { page, flushes } of this.#inFlight) {
+        if (page + PAGE_SIZE <= interval.start || page > interval.last) continue
+        flushes.push(overtaken)
+        overtaken.value++
       }
-      if (before.length > 0) this.#drains++
-      return before
+      return overtaken.value > 0
     })
     this.#kernel.trace('mmu:flush', this, interval)
-    if (overtaken.length === 0) return
-    await this.#drained.until(() => overtaken.every((access) => !this.#inFlight.has(access)))
-    this.#drains--
+    if (drains) await this.#drained.until(() => overtaken.value === 0)
   }
 
-  /** Sleeps until there is a fault report, or `stop` is true when {@link interrupt} is called. */
+  /** Sleeps until there is a fault report, or `stop` is true when {@link interrupt} is called. It reads cells, as every predicate of a `WaitQueue`. */
   async waitForFaults(stop: () => boolean): Promise<void> {
     await this.#interrupt.until(() => this.#faults.pending > 0 || stop())
   }
@@ -156,7 +152,7 @@ export class FakeMmu {
   async replay(): Promise<void> {
     this.#kernel.trace('mmu:replay', this)
     await this.#lock.section(() => {
-      for (const access of this.#stalled) access.outcome = 'replay'
+      for (const access of this.#stalled) access.outcome.value = 'replay'
       this.#stalled.clear()
     })
     await this.#replayed.wakeAll()
@@ -172,7 +168,7 @@ export class FakeMmu {
     await this.#lock.section(() => {
       for (const access of this.#stalled) {
         if (!faults.includes(access.fault)) continue
-        access.outcome = { error }
+        access.outcome.value = { error }
         this.#stalled.delete(access)
       }
     })
@@ -216,7 +212,7 @@ export class FakeMmu {
   async #access(page: number, access: DeviceAccess, dma: (frame: number) => void): Promise<void> {
     this.#checkAddress(page)
     for (;;) {
-      const flight: InFlight = { page, fills: true }
+      const flight: InFlight = { page, flushes: [] }
       const cached = await this.#lock.section(() => {
         this.#inFlight.add(flight)
         return this.tlb.get(page)
@@ -224,15 +220,16 @@ export class FakeMmu {
       const hit = permits(cached, access)
       const entry = hit ? cached : await this.#lock.section(() => this.pageTable.get(page))
       const stalled = await this.#land(flight, () => {
-        if (!hit && entry !== 0 && flight.fills) this.#fill(page, entry)
+        if (!hit && entry !== 0 && flight.flushes.length === 0) this.#fill(page, entry)
         if (!permits(entry, access)) return this.#fault(page, access)
         dma(entryFrame(entry))
         return undefined
       })
       if (!stalled) return
       await this.#interrupt.wakeAll()
-      await this.#replayed.until(() => stalled.outcome !== 'stalled')
-      if (typeof stalled.outcome === 'object') throw stalled.outcome.error
+      await this.#replayed.until(() => stalled.outcome.value !== 'stalled')
+      const outcome = stalled.outcome.value
+      if (typeof outcome === 'object') throw outcome.error
     }
   }
 
@@ -251,15 +248,16 @@ export class FakeMmu {
     try {
       return await this.#lock.section(() => {
         this.#inFlight.delete(flight)
+        for (const flush of flight.flushes) flush.value--
         return last()
       })
     } finally {
-      if (this.#drains > 0) await this.#drained.wakeAll()
+      if (flight.flushes.length > 0) await this.#drained.wakeAll()
     }
   }
 
   #fault(page: number, access: DeviceAccess): Stalled {
-    const stalled: Stalled = { fault: { address: page, access }, outcome: 'stalled' }
+    const stalled: Stalled = { fault: { address: page, access }, outcome: this.#kernel.cell(`${this.name}.outcome`, 'stalled') }
     this.#stalled.add(stalled)
     this.#faults.push(stalled.fault)
     this.#kernel.trace('mmu:fault', this, page, access)

@@ -1,3 +1,4 @@
+import type { Cell } from '@mmu-notifier/kernel'
 import type { DeviceAccess } from './entry.ts'
 
 /** What the device tells of an access that it could not translate. */
@@ -13,19 +14,23 @@ export interface DeviceFault {
  */
 export class FaultBuffer {
   readonly #ring: (DeviceFault | undefined)[]
+  readonly #pending: Cell<number>
   #get = 0
-  #put = 0
   #dropped = 0
 
-  /** @param size entries, at least 1 */
-  constructor(size: number) {
+  /**
+   * @param size entries, at least 1
+   * @param pending PUT - GET: who waits for reports looks at it
+   */
+  constructor(size: number, pending: Cell<number>) {
     if (!Number.isInteger(size) || size < 1) throw new RangeError(`fault buffer: expected at least one entry, got ${size}`)
     this.#ring = new Array<DeviceFault | undefined>(size)
+    this.#pending = pending
   }
 
   /** Reports that wait for the driver. */
   get pending(): number {
-    return this.#put - this.#get
+    return this.#pending.value
   }
 
   /** Reports that found the ring full. */
@@ -38,13 +43,13 @@ export class FaultBuffer {
       this.#dropped++
       return
     }
-    this.#ring[this.#put++ % this.#ring.length] = fault
+    this.#ring[(this.#get + this.#pending.value++) % this.#ring.length] = fault
   }
 
   /** Reads all that is there and frees the ring, as drivers do before they start on a batch. */
   drain(): DeviceFault[] {
     const batch: DeviceFault[] = []
-    while (this.pending > 0) {
+    for (; this.pending > 0; this.#pending.value--) {
       const at = this.#get++ % this.#ring.length
       const fault = this.#ring[at]
       if (fault) batch.push(fault)
