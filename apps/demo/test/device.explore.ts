@@ -1,3 +1,5 @@
+import { Device } from '@mmu-notifier/driver'
+import { nouveau } from '@mmu-notifier/driver-nouveau'
 import { FakeMmu } from '@mmu-notifier/fake-mmu'
 import { explore, type Scenario } from '@mmu-notifier/explore'
 import type { Kernel } from '@mmu-notifier/kernel'
@@ -30,6 +32,16 @@ test('a driver waits for a fault, and the fault for the driver', () => reducesNo
     async driver(mmu) {
       await mmu.waitForFaults(() => false)
       await mmu.cancel(await mmu.takeFaults(), new Error('enough'))
+    },
+  },
+}))
+
+test('a device that is closed stops its service', () => reducesNothingAway({
+  setup: (kernel) => Device.attach(kernel, { driver: nouveau, mm: new PhysicalMemory(kernel).createMm('mm') }),
+  tasks: {
+    async main(device) {
+      await device.mmu.replay()
+      await device.detach()
     },
   },
 }))

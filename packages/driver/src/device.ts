@@ -1,5 +1,5 @@
 import { FakeMmu, type DeviceAccess, type DeviceFault, type FakeMmuOptions } from '@mmu-notifier/fake-mmu'
-import { isMmuNotifierError, MmuNotifierError, type Kernel, type Task } from '@mmu-notifier/kernel'
+import { isMmuNotifierError, MmuNotifierError, type Cell, type Kernel, type Task } from '@mmu-notifier/kernel'
 import type { Mm } from '@mmu-notifier/mm'
 import type { AttachedDriver, Driver } from './contract.ts'
 import { ProgressWatch } from './progress.ts'
@@ -29,7 +29,7 @@ export class Device {
   readonly service: Task
   readonly #attached: AttachedDriver
   readonly #progress: ProgressWatch
-  #stopping = false
+  readonly #stopping: Cell<boolean>
 
   /** Opens the device: makes its MMU, attaches the driver and starts the fault service. */
   static async attach(kernel: Kernel, { driver, mm, name = `${driver.name}:${mm.name}`, mmu: sizes }: AttachOptions): Promise<Device> {
@@ -49,6 +49,7 @@ export class Device {
     this.mm = mm
     this.mmu = mmu
     this.#attached = attached
+    this.#stopping = kernel.cell(`${mmu.name} stopping`, false)
     this.service = kernel.spawn(`${mmu.name} faults`, () => this.#serve())
     this.#progress = new ProgressWatch(kernel, mm, mmu, this.service)
   }
@@ -70,7 +71,7 @@ export class Device {
 
   /** Closes the device: ends the service, then detaches the driver. No access may be under way. */
   async detach(): Promise<void> {
-    this.#stopping = true
+    await this.#stopping.write(true)
     await this.mmu.interrupt()
     await this.service.join()
     try {
@@ -83,9 +84,9 @@ export class Device {
 
   async #serve(): Promise<void> {
     for (;;) {
-      await this.mmu.waitForFaults(() => this.#stopping)
+      await this.mmu.waitForFaults(() => this.#stopping.value)
       const batch = byPage(await this.mmu.takeFaults())
-      if (batch.length === 0 && this.#stopping) return
+      if (batch.length === 0 && (await this.#stopping.read())) return
       for (const [address, faults] of batch) await this.#handle(address, faults)
       await this.mmu.replay()
     }
