@@ -54,24 +54,27 @@ export class Device {
     this.#progress = new ProgressWatch(kernel, mm, mmu, this.service)
   }
 
-  /** The device reads; faults are serviced on the way. EFAULT, EPERM when they cannot be, LIVELOCK when the driver does not. */
-  read(address: number, length: number): Promise<Uint8Array> {
+  /** The device reads; faults are serviced on the way. EFAULT, EPERM when they cannot be, LIVELOCK when the driver does not, EBADF once the device is closed. */
+  async read(address: number, length: number): Promise<Uint8Array> {
+    this.#checkOpen()
     return this.mmu.read(address, length)
   }
 
-  /** The device writes; faults are serviced on the way. EFAULT, EPERM when they cannot be, LIVELOCK when the driver does not. */
-  write(address: number, bytes: Uint8Array): Promise<void> {
+  /** The device writes; faults are serviced on the way. EFAULT, EPERM, LIVELOCK, EBADF as above. */
+  async write(address: number, bytes: Uint8Array): Promise<void> {
+    this.#checkOpen()
     return this.mmu.write(address, bytes)
   }
 
-  /** The device uses a page without moving data. EFAULT, EPERM, LIVELOCK as above. */
-  touch(address: number, access: DeviceAccess): Promise<void> {
+  /** The device uses a page without moving data. EFAULT, EPERM, LIVELOCK, EBADF as above. */
+  async touch(address: number, access: DeviceAccess): Promise<void> {
+    this.#checkOpen()
     return this.mmu.touch(address, access)
   }
 
-  /** Closes the device: ends the service, then detaches the driver. No access may be under way. */
+  /** Closes the device: ends the service, then detaches the driver. No access may be under way. EBADF when it was closed before. */
   async detach(): Promise<void> {
-    await this.#stopping.write(true)
+    if (await this.#stopping.compareExchange(false, true)) throw this.#closed()
     await this.mmu.interrupt()
     await this.service.join()
     try {
@@ -80,6 +83,14 @@ export class Device {
       this.#progress.close()
       await this.mm.mmdrop()
     }
+  }
+
+  #checkOpen(): void {
+    if (this.#stopping.value) throw this.#closed()
+  }
+
+  #closed(): MmuNotifierError {
+    return new MmuNotifierError('EBADF', `EBADF  ${this.name}: the device is closed`)
   }
 
   async #serve(): Promise<void> {

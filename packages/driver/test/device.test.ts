@@ -97,6 +97,18 @@ test('a driver that fails to attach, or to detach, leaves the address space as i
   expect(count.value).toBe(1)
 })
 
+test('a device is closed once, and then used no more', async () => {
+  const { kernel, mm, area } = await rig()
+  const device = await Device.attach(kernel, { driver: careless(), mm })
+  await device.touch(area, 'read')
+  await device.detach()
+  const closed = { code: 'EBADF', message: 'EBADF  careless:mm: the device is closed' }
+  for (const use of [() => device.detach(), () => device.read(area, 1), () => device.write(area + PAGE_SIZE, Uint8Array.of(8)), () => device.touch(0, 'read')]) {
+    await expect(use()).rejects.toMatchObject(closed)
+  }
+  expect(mm.notifiers.operations.mm.count.value).toBe(1)
+})
+
 test('removeIntervals lets the tree thaw, and the intervals go, when unmap fails', async () => {
   const { mm, area } = await rig()
   const ops = { invalidate: async () => true }
