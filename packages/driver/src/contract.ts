@@ -46,16 +46,34 @@ export interface AttachedDriver {
 
 /** Gives a driver its types, and checks what it is made of. TypeError that says what is missing. */
 export function defineDriver(driver: Driver): Driver {
-  const reason = whyNoDriver(driver)
-  if (reason !== undefined) throw new TypeError(`defineDriver: ${reason}`)
+  checkDriver('defineDriver', driver)
   return driver
+}
+
+/** TypeError that names the caller. */
+export function checkDriver(caller: string, driver: Driver): void {
+  const reason = whyNoDriver(driver)
+  if (reason !== undefined) throw new TypeError(`${caller}: ${reason}`)
 }
 
 /** @returns why `value` (a module's default export, say) is no driver, or undefined when it is one */
 export function whyNoDriver(value: unknown): string | undefined {
-  if (typeof value !== 'object' || value === null) return `expected a driver object, got ${value === null ? 'null' : typeof value}`
+  if (typeof value !== 'object' || value === null) return `expected a driver object, got ${kindOf(value)}`
   const { name, attach } = value as Partial<Driver>
-  if (typeof name !== 'string' || !/^[a-z][a-z0-9-]*$/.test(name)) return `expected name in lower case letters, digits and -, got ${JSON.stringify(name)}`
+  if (typeof name !== 'string' || !/^[a-z][a-z0-9-]*$/.test(name)) return `expected name in lower case letters, digits and -, got ${typeof name === 'string' ? JSON.stringify(name) : kindOf(name)}`
   if (typeof attach !== 'function') return `driver ${name}: expected a function attach(host), got ${typeof attach}`
   return undefined
+}
+
+/** TypeError when what `attach` has returned is no driver at work. */
+export function checkAttached({ name }: Driver, value: unknown): void {
+  if (typeof value !== 'object' || value === null) throw new TypeError(`driver ${name}: expected attach to return { fault, detach }, got ${kindOf(value)}`)
+  for (const key of ['fault', 'detach'] as const) {
+    const { [key]: found } = value as Partial<AttachedDriver>
+    if (typeof found !== 'function') throw new TypeError(`driver ${name}: expected attach to return a function ${key}, got ${kindOf(found)}`)
+  }
+}
+
+function kindOf(value: unknown): string {
+  return value === null ? 'null' : typeof value
 }

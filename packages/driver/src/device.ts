@@ -1,7 +1,7 @@
 import { FakeMmu, type DeviceAccess, type DeviceFault, type FakeMmuOptions } from '@mmu-notifier/fake-mmu'
 import { isMmuNotifierError, MmuNotifierError, type Cell, type Kernel, type Task } from '@mmu-notifier/kernel'
 import type { Mm } from '@mmu-notifier/mm'
-import type { AttachedDriver, Driver } from './contract.ts'
+import { checkAttached, checkDriver, type AttachedDriver, type Driver } from './contract.ts'
 import { ProgressWatch } from './progress.ts'
 
 export interface AttachOptions {
@@ -31,12 +31,15 @@ export class Device {
   readonly #progress: ProgressWatch
   readonly #stopping: Cell<boolean>
 
-  /** Opens the device: makes its MMU, attaches the driver and starts the fault service. */
-  static async attach(kernel: Kernel, { driver, mm, name = `${driver.name}:${mm.name}`, mmu: sizes }: AttachOptions): Promise<Device> {
+  /** Opens the device: makes its MMU, attaches the driver and starts the fault service. TypeError for a driver that is none. */
+  static async attach(kernel: Kernel, { driver, mm, name, mmu: sizes }: AttachOptions): Promise<Device> {
+    checkDriver('Device.attach', driver)
     await mm.mmgrab() // the device may be closed after the process has ended
     try {
-      const mmu = new FakeMmu(kernel, { ...sizes, name, frames: mm.memory.frames })
-      return new Device(kernel, driver, mm, mmu, await driver.attach({ kernel, mm, mmu }))
+      const mmu = new FakeMmu(kernel, { ...sizes, name: name ?? `${driver.name}:${mm.name}`, frames: mm.memory.frames })
+      const attached = await driver.attach({ kernel, mm, mmu })
+      checkAttached(driver, attached)
+      return new Device(kernel, driver, mm, mmu, attached)
     } catch (error) {
       await mm.mmdrop()
       throw error

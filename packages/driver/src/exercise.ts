@@ -1,7 +1,7 @@
 import { hex } from '@mmu-notifier/core'
 import { createKernel, isMmuNotifierError, type Kernel } from '@mmu-notifier/kernel'
 import { MADV_DONTNEED, MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, PAGE_SIZE, PhysicalMemory, PROT_READ, PROT_WRITE, type Mm } from '@mmu-notifier/mm'
-import type { Driver } from './contract.ts'
+import { checkDriver, type Driver } from './contract.ts'
 import { Device, isAccessError } from './device.ts'
 import { checkLeaks } from './leak.ts'
 import { OracleError, type Report, type Violation } from './oracle.ts'
@@ -21,10 +21,11 @@ const AREA = 0x7f00_0000_0000
 /**
  * Runs a small random program with the driver attached, under a random scheduler, watched by the oracles: two CPUs map, unmap, protect,
  * fork and write, two engines of one device read and write the same pages; then the device is closed, beside a munmap or after the end of
- * the process. It throws what an oracle, the lock validator or the core finds. RangeError for options that are none.
+ * the process. It throws what an oracle, the lock validator or the core finds. RangeError for options that are none, TypeError for a driver.
  * A run is a sample; its silence proves nothing.
  */
 export async function exercise(driver: Driver, options: ExerciseOptions): Promise<void> {
+  checkDriver('exercise', driver)
   if (!Number.isSafeInteger(options.seed)) throw new RangeError(`seed: expected an integer, got ${options.seed}`)
   checkSizes(options)
   // Collected, not thrown where they show: that is inside the page tables' own steps, and what breaks afterwards is a consequence.
@@ -37,8 +38,9 @@ export async function exercise(driver: Driver, options: ExerciseOptions): Promis
   if (violations[0]) throw new OracleError(violations[0])
 }
 
-/** {@link exercise} with seeds 1, 2, … `seeds`, at least 1. RangeError for options that are none. @returns the first that fails, and what it threw */
+/** {@link exercise} with seeds 1, 2, … `seeds`, at least 1. RangeError for options that are none, TypeError for a driver. @returns the first that fails, and what it threw */
 export async function findFailure(driver: Driver, options: Omit<ExerciseOptions, 'seed'> & { readonly seeds: number }): Promise<{ readonly seed: number; readonly error: Error } | undefined> {
+  checkDriver('findFailure', driver)
   atLeastOne('seeds', options.seeds)
   checkSizes(options)
   for (let seed = 1; seed <= options.seeds; seed++) {
