@@ -68,9 +68,11 @@ export class StaleOracle {
     return this.#checked
   }
 
-  /** Looks at a device from now on; it must not map anything yet. */
+  /** Looks at a device from now on; it must not map anything yet, in table or TLB. */
   watch(device: WatchedDevice): void {
-    if (device.mmu.pageTable.entries > 0) throw new TypeError(`${device.mmu.name} maps pages already: watch it from the start`)
+    let entries = device.mmu.pageTable.entries
+    device.mmu.tlb.forEach(() => { entries++ })
+    if (entries > 0) throw new TypeError(`${device.mmu.name} maps pages already: watch it from the start`)
     this.#devices.add(device)
     this.#mmus.add(device.mmu)
   }

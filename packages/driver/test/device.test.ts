@@ -254,4 +254,8 @@ test('the STALE oracle counts its looks, ends with unwatch and close, and minds 
   await mm.munmap(area, PAGE_SIZE)
   expect([found, oracle.checked]).toEqual([[], 3])
   expect(() => { oracle.watch(device) }).toThrow('maps pages already: watch it from the start')
+  await device.mmu.clear({ start: 0, last: Number.MAX_SAFE_INTEGER })
+  expect(() => { oracle.watch(device) }).toThrow('maps pages already: watch it from the start') // by its TLB
+  await device.mmu.flush({ start: 0, last: Number.MAX_SAFE_INTEGER })
+  oracle.watch(device)
 })
