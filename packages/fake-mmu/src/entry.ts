@@ -11,6 +11,8 @@ export const ENTRY_WRITE = 2
 /** How the device wants to use a page. */
 export type DeviceAccess = 'read' | 'write'
 
+export const ACCESSES: readonly DeviceAccess[] = ['read', 'write']
+
 export function entryFrame(entry: number): number {
   return entry >> 4
 }

@@ -1,6 +1,6 @@
 import type { Cell, Kernel, SpinLock, WaitQueue } from '@mmu-notifier/kernel'
 import { PAGE_SIZE, PageTable, type FaultedPages, type FrameTable } from '@mmu-notifier/mm'
-import { ENTRY_VALID, entryFrame, permits, type DeviceAccess } from './entry.ts'
+import { ACCESSES, ENTRY_VALID, entryFrame, permits, type DeviceAccess } from './entry.ts'
 import { FaultBuffer, type DeviceFault } from './fault-buffer.ts'
 import { Tlb } from './tlb.ts'
 
@@ -81,10 +81,11 @@ export class FakeMmu {
     return this.#faults.dropped
   }
 
-  // The driver side, under the user lock.
+  // The driver side, under the user lock. RangeError for what are no pages, or is no interval, before anything is done.
 
   /** Programs the valid pages of what `rangeFault` returned, and flushes those whose old entry was valid, because it may be cached. */
   async map(pages: FaultedPages): Promise<void> {
+    this.#checkPages(pages)
     const replaced = await this.#lock.section(() => {
       let replaced = 0
       pages.pfns.forEach((pfn, i) => {
@@ -110,6 +111,7 @@ export class FakeMmu {
 
   /** Clears the entries only: what the TLB has of them stays usable. */
   async clear(interval: { readonly start: number; readonly last: number }): Promise<void> {
+    this.#checkInterval(interval)
     const start = Math.floor(interval.start / PAGE_SIZE) * PAGE_SIZE
     const end = Math.min((Math.floor(interval.last / PAGE_SIZE) + 1) * PAGE_SIZE, this.pageTable.limit)
     await this.#lock.section(() => {
@@ -119,6 +121,7 @@ export class FakeMmu {
 
   /** Drops the interval from the TLB and waits for the acknowledgement: every access to it that is in flight has ended. */
   async flush(interval: { readonly start: number; readonly last: number }): Promise<void> {
+    this.#checkInterval(interval)
     const overtaken = this.#kernel.cell(`${this.name}.overtaken`, 0)
     const drains = await this.#lock.section(() => {
       this.tlb.drop(interval.start, interval.last, (address, entry) => { this.#kernel.trace('mmu:tlb', this, address, entry, 0) })
@@ -175,7 +178,7 @@ export class FakeMmu {
     await this.#replayed.wakeAll()
   }
 
-  // The device side. RangeError for what are no bytes that the format can address.
+  // The device side. RangeError for what are no bytes that the format can address, TypeError for an access that is none.
 
   /** Reads `length` bytes at `address`. Throws what the driver cancels a fault with. */
   async read(address: number, length: number): Promise<Uint8Array> {
@@ -195,16 +198,18 @@ export class FakeMmu {
   /** Uses one page without moving data. */
   async touch(address: number, access: DeviceAccess): Promise<void> {
     this.#checkAddress(address)
+    if (!ACCESSES.includes(access)) throw new TypeError(`${this.name}: expected an access, read or write, got ${access}`)
     await this.#access(Math.floor(address / PAGE_SIZE) * PAGE_SIZE, access, () => undefined)
   }
 
   async #pages(address: number, length: number, access: DeviceAccess, dma: (frame: number, offset: number, from: number, to: number) => void): Promise<void> {
-    for (let at = address; at < address + length; ) {
-      const page = Math.floor(at / PAGE_SIZE) * PAGE_SIZE
-      const to = Math.min(page + PAGE_SIZE, address + length)
-      const from = at
-      await this.#access(page, access, (frame) => { dma(frame, from - page, from - address, to - address) })
-      at = to
+    for (let done = 0; done < length; ) {
+      const from = done
+      const page = Math.floor((address + from) / PAGE_SIZE) * PAGE_SIZE
+      const offset = address + from - page
+      const to = Math.min(from + PAGE_SIZE - offset, length)
+      await this.#access(page, access, (frame) => { dma(frame, offset, from, to) })
+      done = to
     }
   }
 
@@ -236,6 +241,17 @@ export class FakeMmu {
   #checkAddress(address: number): void {
     if (Number.isSafeInteger(address) && address >= 0 && address < this.pageTable.limit) return
     throw new RangeError(`${this.name}: expected an address in bytes, a whole number below 0x${this.pageTable.limit.toString(16)}, got ${address}`)
+  }
+
+  #checkPages({ start, end, pfns }: FaultedPages): void {
+    const { limit } = this.pageTable
+    if (start >= 0 && end <= limit && start % PAGE_SIZE === 0 && end - start === pfns.length * PAGE_SIZE) return
+    throw new RangeError(`${this.name}: expected whole pages below 0x${limit.toString(16)}, an entry for each, got ${pfns.length} for [${start}, ${end})`)
+  }
+
+  #checkInterval({ start, last }: { readonly start: number; readonly last: number }): void {
+    if (Number.isSafeInteger(start) && start >= 0 && (Number.isSafeInteger(last) || last === Infinity) && last >= start) return
+    throw new RangeError(`${this.name}: expected an interval of bytes, start <= last, got [${start}, ${last}]`)
   }
 
   #fill(page: number, entry: number): void {

@@ -218,6 +218,41 @@ test('an access that runs beyond the format ends there', async () => {
   expect(frames.read(last, PAGE_SIZE - 1, 1)[0]).toBe(5)
 })
 
+test('an access that runs beyond what numbers can say ends there', async () => {
+  const { mmu, frame } = rig({ levels: [9, 9, 9, 9, 9] })
+  await mmu.map(page(2 ** 53 - PAGE_SIZE, frame(1)))
+  await expect(mmu.read(2 ** 53 - 1, 2)).rejects.toThrow('below 0x20000000000000, got 9007199254740992')
+})
+
+test.each<[string, Omit<FaultedPages, 'pfns'>, number]>([
+  ['beyond the format', { start: 0x1ff000, end: 0x201000 }, 2],
+  ['that begin inside a page', { start: 0x1ff001, end: 0x200001 }, 1],
+  ['with too many entries', { start: 0x1ff000, end: 0x200000 }, 2],
+  ['with too few entries', { start: 0x1fe000, end: 0x200000 }, 1],
+  ['before the first', { start: -0x1000, end: 0x1000 }, 2],
+  ['nowhere', { start: Number.NaN, end: 0x1000 }, 1],
+])('pages %s are not mapped, none of them', async (_, pages, entries) => {
+  const { mmu, frame } = rig({ levels: [9] })
+  const [a, b] = [frame(1), frame(2)]
+  await mmu.map(page(0x1ff000, a))
+  await mmu.read(0x1ff000, 1)
+  const pfns = new Int32Array(entries).fill((b << PFN_SHIFT) | PFN_VALID)
+  await expect(mmu.map({ ...pages, pfns })).rejects.toThrow(new RangeError(`gpu: expected whole pages below 0x200000, an entry for each, got ${entries} for [${pages.start}, ${pages.end})`))
+  expect([mmu.pageTable.entries, mmu.pageTable.get(0x1ff000) >> PFN_SHIFT, await mmu.read(0x1ff000, 1)]).toEqual([1, a, Uint8Array.of(1)])
+})
+
+test.each<{ start: number; last: number }>([
+  { start: Number.NaN, last: 0x1fff }, { start: 0x1000, last: Number.NaN }, { start: 0x1fff, last: 0x1000 }, { start: -1, last: 0x1fff }, { start: 0x1000 } as never,
+])('$start to $last is no interval', async (interval) => {
+  const { mmu } = rig()
+  const error = new RangeError(`gpu: expected an interval of bytes, start <= last, got [${interval.start}, ${interval.last}]`)
+  for (const operation of [mmu.clear(interval), mmu.flush(interval), mmu.unmap(interval)]) await expect(operation).rejects.toThrow(error)
+})
+
+test('an access that is neither read nor write is a TypeError', async () => {
+  await expect(rig().mmu.touch(0, 'exec' as never)).rejects.toThrow(new TypeError('gpu: expected an access, read or write, got exec'))
+})
+
 test.each([{ tlbEntries: 0 }, { faultEntries: 0 }, { tlbEntries: 1.5 }])('%o is refused', (options) => {
   expect(() => rig(options)).toThrow(RangeError)
 })
