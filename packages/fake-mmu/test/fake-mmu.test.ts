@@ -297,6 +297,50 @@ test('a flush waits for accesses to its own pages only', async () => {
   expect(acknowledgedEarly.other).toBeGreaterThan(acknowledgedEarly.own)
 })
 
+test('a flush drops every page that it touches, be it by a byte, and no other', async () => {
+  const { mmu, frame } = rig()
+  for (const at of [1, 2, 3, 4]) {
+    await mmu.map(page(at * PAGE_SIZE, frame(at)))
+    await mmu.touch(at * PAGE_SIZE, 'read')
+  }
+  await mmu.flush({ start: 2 * PAGE_SIZE, last: 3 * PAGE_SIZE - 1 })
+  expect([1, 2, 3].map((at) => mmu.tlb.get(at * PAGE_SIZE) !== 0)).toEqual([true, false, true])
+  await mmu.touch(2 * PAGE_SIZE, 'read')
+  await mmu.flush({ start: 3 * PAGE_SIZE - 1, last: 3 * PAGE_SIZE })
+  expect([1, 2, 3, 4].map((at) => mmu.tlb.get(at * PAGE_SIZE) !== 0)).toEqual([true, false, false, true])
+})
+
+test.each([{ start: 0x1fff, last: 0x2fff }, { start: 0, last: 0x1000 }])('a flush of $start to $last waits for an access to a page that it touches by a byte', async (interval) => {
+  for (let seed = 1; seed <= 50; seed++) {
+    const { kernel, mmu, frames, frame } = rig({}, { seed, probability: 0.5 })
+    const f = frame(1)
+    await mmu.map(page(0x1000, f))
+    const engine = kernel.spawn('engine', async () => { expect([seed, await mmu.read(0x1000, 1)]).toEqual([seed, Uint8Array.of(1)]) })
+    const driver = kernel.spawn('driver', async () => {
+      await mmu.unmap(interval)
+      frames.write(f, 0, Uint8Array.of(2)) // the frame is somebody else's now
+    })
+    await driver.join()
+    await kernel.idle()
+    if (engine.finished) await engine.join()
+  }
+})
+
+test('of a replay and a cancel the first one counts', async () => {
+  for (const first of ['replay', 'cancel'] as const) {
+    const { kernel, mmu, frame } = rig()
+    const engine = kernel.spawn('engine', () => mmu.touch(0x1000, 'read'))
+    await kernel.idle()
+    const faults = await mmu.takeFaults()
+    await mmu.map(page(0x1000, frame(1)))
+    if (first === 'replay') await mmu.replay()
+    await mmu.cancel(faults, new Error('no such memory'))
+    if (first === 'cancel') await mmu.replay()
+    if (first === 'replay') await engine.join()
+    else await expect(engine.join()).rejects.toThrow('no such memory')
+  }
+})
+
 test('waiting for faults ends with a fault, or when told to stop', async () => {
   const { kernel, mmu } = rig()
   const events: string[] = []
