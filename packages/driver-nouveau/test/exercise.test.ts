@@ -1,6 +1,6 @@
-import { checkLeaks, Device, findFailure, StaleOracle, type Driver } from '@mmu-notifier/driver'
+import { checkLeaks, Device, findFailure, StaleOracle, type Driver, type DriverHost } from '@mmu-notifier/driver'
 import { createKernel } from '@mmu-notifier/kernel'
-import { MAP_ANONYMOUS, MAP_PRIVATE, PAGE_SIZE, PhysicalMemory, PROT_READ, PROT_WRITE } from '@mmu-notifier/mm'
+import { MADV_DONTNEED, MAP_ANONYMOUS, MAP_PRIVATE, PAGE_SIZE, PhysicalMemory, PROT_READ, PROT_WRITE } from '@mmu-notifier/mm'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
@@ -44,6 +44,49 @@ test('munmap punches a hole while the process ends', async () => {
     checkLeaks(mm, [device.mmu])
     expect([seed, mm.memory.frames.used]).toEqual([seed, 1])
   }
+})
+
+test('an interval is cut by munmap only', async () => {
+  const kernel = createKernel()
+  const mm = new PhysicalMemory(kernel).createMm('mm')
+  const area = await mm.mmap(0, 3 * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS)
+  const device = await Device.attach(kernel, { driver: nouveau, mm })
+  await device.touch(area, 'write')
+  let released = 0
+  kernel.on('mmu_notifier:release', () => { released++ })
+  await mm.madvise(area, PAGE_SIZE, MADV_DONTNEED)
+  await mm.mprotect(area, PAGE_SIZE, PROT_READ)
+  expect([released, mm.notifiers.outstanding]).toEqual([0, 1])
+  await mm.munmap(area + PAGE_SIZE, PAGE_SIZE)
+  expect([released, mm.notifiers.outstanding]).toEqual([1, 2])
+  await device.detach()
+  expect([released, mm.notifiers.outstanding]).toEqual([3, 0])
+})
+
+test('where nobody may wait, it refuses while its mutex is held, and does not when it is free', async () => {
+  const kernel = createKernel()
+  const mm = new PhysicalMemory(kernel).createMm('mm')
+  const area = await mm.mmap(0, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS)
+  const flushed = kernel.completion('flushed')
+  const slow: Driver = { ...nouveau, attach(host) {
+    const unmap = async (interval: { start: number; last: number }) => {
+      await flushed.wait()
+      await host.mmu.unmap(interval)
+    }
+    return nouveau.attach({ ...host, mmu: { map: host.mmu.map.bind(host.mmu), unmap } as DriverHost['mmu'] })
+  } }
+  const device = await Device.attach(kernel, { driver: slow, mm })
+  await device.touch(area, 'write')
+  const reaped = { start: area, end: area + PAGE_SIZE, event: 'clear' } as const
+  const cpu = kernel.spawn('cpu', () => mm.madvise(area, PAGE_SIZE, MADV_DONTNEED))
+  await kernel.idle()
+  expect(await mm.notifiers.invalidateRangeStartNonblock(reaped)).toBe('EAGAIN')
+  await flushed.completeAll()
+  await cpu.join()
+  const range = await mm.notifiers.invalidateRangeStartNonblock(reaped)
+  if (range === 'EAGAIN') throw new Error('refused, and nobody holds the mutex')
+  await mm.notifiers.invalidateRangeEnd(range)
+  await device.detach()
 })
 
 test.each<[string, string, string, RegExp]>([
