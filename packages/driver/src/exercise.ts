@@ -12,11 +12,13 @@ export interface ExerciseOptions {
   readonly seed: number
   /** Operations of each of the four tasks, at least 1. Default: 12. */
   readonly steps?: number
-  /** Pages that they fight over, at least 1. Default: 6. */
+  /** Pages that they fight over, 1 to 4096. Default: 6. */
   readonly pages?: number
 }
 
 const AREA = 0x7f00_0000_0000
+/** The device faults each of them in once. */
+const MOST_PAGES = 4096
 
 /**
  * Runs a small random program with the driver attached, under a random scheduler, watched by the oracles: two CPUs map, unmap, protect,
@@ -55,7 +57,9 @@ export async function findFailure(driver: Driver, options: Omit<ExerciseOptions,
 
 function checkSizes({ steps, pages }: Pick<ExerciseOptions, 'steps' | 'pages'>): void {
   if (steps !== undefined) atLeastOne('steps', steps)
-  if (pages !== undefined) atLeastOne('pages', pages)
+  if (pages === undefined) return
+  atLeastOne('pages', pages)
+  if (pages > MOST_PAGES) throw new RangeError(`pages: expected at most ${MOST_PAGES}, got ${pages}`)
 }
 
 function atLeastOne(what: string, value: number): void {

@@ -36,6 +36,7 @@ test.each([
   [{ seeds: Number.NaN }, 'seeds: expected an integer >= 1, got NaN'],
   [{ seeds: 5, steps: -1 }, 'steps: expected an integer >= 1, got -1'],
   [{ seeds: 5, pages: 0.5 }, 'pages: expected an integer >= 1, got 0.5'],
+  [{ seeds: 5, pages: 2 ** 40 }, 'pages: expected at most 4096, got 1099511627776'],
 ])('findFailure refuses %o', async (options, message) => {
   await expect(findFailure(careless(), options as never)).rejects.toThrow(new RangeError(message))
 })
