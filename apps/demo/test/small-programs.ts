@@ -143,7 +143,7 @@ export interface Program {
 }
 
 /** The program for the checker. At its end everything is closed, and nothing may be left. */
-export function scenarioOf({ forms, pages, userfaultfd = false, before = [], tasks, check }: Program): Scenario<Machine & { readonly cover: CoverOracle }> {
+export function scenarioOf({ forms, pages, userfaultfd = false, before = [], tasks, check }: Program): Scenario<Machine & { readonly oracles: readonly { check(): void }[] }> {
   return {
     async setup(kernel) {
       const memory = new PhysicalMemory(kernel)
@@ -160,7 +160,7 @@ export function scenarioOf({ forms, pages, userfaultfd = false, before = [], tas
         mirrors.push(mirror)
       }
       const uffd = userfaultfd ? mm.userfaultfd() : undefined
-      const machine = { kernel, mm, mirrors, closed: new Set<Dmirror>(), children: [], pages, cover, ...(uffd && { uffd }) }
+      const machine = { kernel, mm, mirrors, closed: new Set<Dmirror>(), children: [], pages, oracles: [stale, cover], ...(uffd && { uffd }) }
       for (const step of before) await step.run(machine)
       await uffd?.register(page(0), pages * PAGE_SIZE)
       if (uffd) await mm.madvise(page(0), pages * PAGE_SIZE, MADV_DONTNEED)
@@ -169,8 +169,8 @@ export function scenarioOf({ forms, pages, userfaultfd = false, before = [], tas
     tasks: Object.fromEntries(Object.entries(tasks).map(([name, steps]) => [name, async (machine: Machine) => {
       for (const step of steps) await tolerate(() => step.run(machine))
     }])),
-    async check({ cover, ...machine }) {
-      cover.check()
+    async check({ oracles, ...machine }) {
+      for (const oracle of oracles) oracle.check()
       check?.(machine)
       const { mm, mirrors, closed, children } = machine
       await tolerate(async () => machine.uffd?.close())

@@ -194,12 +194,12 @@ export class Dmirror implements WatchedTable {
     }
   }
 
-  /** Copies pages from `at` on. @returns the first page without an entry that allows it, or the end */
+  /** Copies pages from `at` on, as one step of those that the CPU's accesses are: which of them comes first is seen. @returns the first page without an entry that allows it, or the end */
   #copy(start: number, at: number, bytes: Uint8Array, write: boolean): Promise<number> {
     const { lock, table, device } = this.#parts
-    const { frames } = device.memory
+    const { frames, tableLock } = device.memory
     const end = start + bytes.length
-    return lock.with(async () => {
+    return lock.with(() => tableLock.section(() => {
       for (let address = at; address < end; address += PAGE_SIZE) {
         const frame = table.frame(address, write)
         if (frame === -1) return address
@@ -209,7 +209,7 @@ export class Dmirror implements WatchedTable {
         else frames.readInto(frame, 0, piece)
       }
       return end
-    })
+    }))
   }
 
   async #readBack(address: number, end: number): Promise<Uint8Array> {

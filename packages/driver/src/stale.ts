@@ -57,8 +57,8 @@ export class StaleOracle {
       kernel.on('mmu:tlb', changed),
       kernel.on('mm:frame_free', (frame) => { this.#frameFreed(frame) }),
       kernel.on('mmu_notifier:range_end', (range, subscriptions) => {
-        for (const device of this.#devices) if (device.mm.notifiers === subscriptions) this.#rangeEnded(device, range)
-        for (const table of this.#tables) if (table.mm.notifiers === subscriptions && !table.ignores?.(range)) this.#tableRangeEnded(table, range)
+        for (const device of this.#devices) if (device.mm.notifiers === subscriptions) this.#lookAt(device, range, after(range))
+        for (const table of this.#tables) if (table.mm.notifiers === subscriptions && !table.ignores?.(range)) this.#lookAtTable(table, range, after(range))
       }),
     ]
   }
@@ -89,6 +89,15 @@ export class StaleOracle {
 
   unwatchTable(table: WatchedTable): void {
     this.#tables.delete(table)
+  }
+
+  /**
+   * Looks at everything that is watched, at a moment when no invalidation is under way: at the end of a run, say. What devices map then is a matter of the whole run, so under
+   * a checker this finds what stays stale in whichever order steps came that have nothing to do with each other.
+   */
+  check(): void {
+    for (const device of this.#devices) this.#lookAt(device, ALL, 'at rest')
+    for (const table of this.#tables) this.#lookAtTable(table, ALL, 'at rest')
   }
 
   /** Stops listening. */
@@ -124,29 +133,28 @@ export class StaleOracle {
     this.#violation(page, `is still ${where} of ${name} after its frame ${frame} was freed by ${this.#kernel.current.name}`)
   }
 
-  #rangeEnded({ mm, mmu }: WatchedDevice, range: InvalidateRange): void {
+  #lookAt({ mm, mmu }: WatchedDevice, range: Bytes, when: string): void {
     this.#checked++
     const start = Math.floor(range.start / PAGE_SIZE) * PAGE_SIZE
     const end = Math.min(Math.ceil(range.end / PAGE_SIZE) * PAGE_SIZE, mmu.pageTable.limit)
     this.#each(mmu, start, end, (where, page, entry) => {
-      this.#compare(mm, page, `${where} of ${mmu.name}`, entryFrame(entry), (entry & ENTRY_WRITE) !== 0 ? 'write' : 'read', range)
+      this.#compare(mm, page, `${where} of ${mmu.name}`, entryFrame(entry), (entry & ENTRY_WRITE) !== 0 ? 'write' : 'read', when)
     })
   }
 
-  #tableRangeEnded(table: WatchedTable, range: InvalidateRange): void {
+  #lookAtTable(table: WatchedTable, range: Bytes, when: string): void {
     this.#checked++
     const start = Math.floor(range.start / PAGE_SIZE) * PAGE_SIZE
-    table.forEachInRange(start, range.end, (page, frame, rights) => { this.#compare(table.mm, page, `in the page table of ${table.name}`, frame, rights, range) })
+    table.forEachInRange(start, range.end, (page, frame, rights) => { this.#compare(table.mm, page, `in the page table of ${table.name}`, frame, rights, when) })
   }
 
-  #compare(mm: Mm, page: number, where: string, frame: number, rights: 'read' | 'write' | 'exclusive', range: InvalidateRange): void {
+  #compare(mm: Mm, page: number, where: string, frame: number, rights: 'read' | 'write' | 'exclusive', when: string): void {
     const cpu = mm.pageTable.get(page)
-    const after = `after ${range.event} of [${hex(range.start)}, ${hex(range.end)})`
     const kind = specialKind(cpu)
     const known = kind === PTE_DEVICE_PRIVATE || (kind === PTE_DEVICE_EXCLUSIVE && rights === 'exclusive')
-    if ((cpu & PTE_PRESENT) === 0 && !known) this.#violation(page, `is still ${where} ${after}, but the CPU does not map it`)
-    else if (frameOf(cpu) !== frame) this.#violation(page, `is ${where} with frame ${frame} ${after}, but the CPU maps frame ${frameOf(cpu)}`)
-    else if (rights === 'write' && !wasWritable(cpu)) this.#violation(page, `is still writable ${where} ${after}, but not for the CPU`)
+    if ((cpu & PTE_PRESENT) === 0 && !known) this.#violation(page, `is still ${where} ${when}, but the CPU does not map it`)
+    else if (frameOf(cpu) !== frame) this.#violation(page, `is ${where} with frame ${frame} ${when}, but the CPU maps frame ${frameOf(cpu)}`)
+    else if (rights === 'write' && !wasWritable(cpu)) this.#violation(page, `is still writable ${where} ${when}, but not for the CPU`)
   }
 
   #each(mmu: FakeMmu, start: number, end: number, visit: (where: string, page: number, entry: number) => void): void {
@@ -158,4 +166,13 @@ export class StaleOracle {
   #violation(page: number, what: string): void {
     this.#report({ oracle: 'STALE', page, message: `STALE  page ${hex(page)} ${what}` })
   }
+}
+
+/** Half open. */
+type Bytes = Pick<InvalidateRange, 'start' | 'end'>
+
+const ALL: Bytes = { start: 0, end: Infinity }
+
+function after({ event, start, end }: InvalidateRange): string {
+  return `after ${event} of [${hex(start)}, ${hex(end)})`
 }

@@ -211,6 +211,12 @@ test('STALE: a freed frame, an entry that is no more, another frame, a permissio
   ])
   expect(oracle.checked).toBeGreaterThan(1)
   expect(found[0]).toMatchObject({ oracle: 'STALE', page: area })
+  found.length = 0
+  oracle.check()
+  expect(found.map(({ message }) => message.replace(area.toString(16), 'AREA'))).toEqual([
+    'STALE  page 0xAREA is still in the page table of careless:mm at rest, but the CPU does not map it',
+    'STALE  page 0xAREA is still in the TLB of careless:mm at rest, but the CPU does not map it',
+  ])
 })
 
 test('LEAK: entries and notifiers that detach leaves behind', async () => {

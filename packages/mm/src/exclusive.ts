@@ -66,7 +66,7 @@ async function makePageExclusive(mm: MmStruct, address: number, frame: number, o
 async function takeMappings(mm: MmStruct, address: number, frame: number, owner: unknown): Promise<boolean> {
   const { frames, memory } = mm
   let lost = 0
-  await eachMapping(memory, frame, { event: 'exclusive', owner }, (other, start, end) => {
+  const unmapped = await eachMapping(memory, frame, { event: 'exclusive', owner }, (other, start, end) => {
     for (let at = start; at < end; at += PAGE_SIZE) {
       const entry = other.pageTable.get(at)
       const page = frameOf(entry)
@@ -80,5 +80,5 @@ async function takeMappings(mm: MmStruct, address: number, frame: number, owner:
     }
     return true
   })
-  return lost > 0 && frames.folioMappings(frame) === 0
+  return lost > 0 && unmapped
 }

@@ -59,7 +59,7 @@ export async function faultExclusive(mm: MmStruct, area: VmArea, address: number
   }
 }
 
-/** Linux: `migration_entry_wait()`. */
-export function waitForMigration(mm: MmStruct, address: number, entry: number): Promise<void> {
-  return mm.memory.frameWaiters.until(() => mm.pageTable.get(address) !== entry)
+/** The page of a migration entry is locked until the entry goes. Linux: `migration_entry_wait()`. */
+export function waitForMigration({ memory, frames }: MmStruct, entry: number): Promise<void> {
+  return memory.frameWaiters.until(() => !frames.isLocked(frameOf(entry)))
 }

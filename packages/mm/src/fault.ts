@@ -136,7 +136,7 @@ function faultSpecial(mm: MmStruct, area: VmArea, address: number, entry: number
   const kind = specialKind(entry)
   if (kind === PTE_DEVICE_PRIVATE) return faultDevicePrivate(mm, address, entry)
   if (kind === PTE_DEVICE_EXCLUSIVE) return faultExclusive(mm, area, address, entry)
-  return waitForMigration(mm, address, entry)
+  return waitForMigration(mm, entry)
 }
 
 /**

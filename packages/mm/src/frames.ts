@@ -1,4 +1,4 @@
-import { MmuNotifierError, type Kernel } from '@mmu-notifier/kernel'
+import { MmuNotifierError, type Cell, type Kernel } from '@mmu-notifier/kernel'
 import type { AreaTree } from './area-tree.ts'
 import { HUGE_PAGE_FRAMES, PAGE_SIZE } from './constants.ts'
 import type { DevicePages } from './device-pages.ts'
@@ -38,7 +38,8 @@ const BYTES_A_POINTER = 8
  * A frame is free when its last reference is put; the number is then given out again, the last freed first, so that a stale translation is
  * soon a wrong one. A huge page is frames in a row from an aligned one on, with one count of references: all are freed at once. Every use
  * of a free frame is an error UAF that names the frame. Methods are synchronous and are not marked operations: inside mm they are called
- * under the page-table lock.
+ * under the page-table lock. What others look at without it is in cells, so that a checker knows: who waits for a page, and devices, which
+ * use its bytes under a lock of their own.
  */
 export class FrameTable {
   readonly #kernel: Kernel
@@ -57,12 +58,18 @@ export class FrameTable {
   readonly #hugeMappings = new Map<number, number>()
   /** By head: who uses the page outside of the page tables, each with a reference. Linux: `GUP_PIN_COUNTING_BIAS`, `_pincount`. */
   readonly #pins = new Map<number, number>()
+  /** Pages that are locked. */
+  readonly #locked: Cell<number>
+  /** How often bytes were written, and frames freed. */
+  readonly #contents: Cell<number>
   #hugeZero = 0
   #next = 1
   #used = 1
 
   constructor(kernel: Kernel) {
     this.#kernel = kernel
+    this.#locked = kernel.cell('folio_lock', 0)
+    this.#contents = kernel.cell('memory', 0)
     this.#references[ZERO_FRAME] = 1
   }
 
@@ -163,7 +170,7 @@ export class FrameTable {
     const mappings = this.#mappings[frame]
     if (mappings > 0) throw new MmuNotifierError('UAF', `UAF  the last put of frame ${frame}, which ${mappings} page-table entries map`)
     this.#used--
-    this.#bytes.drop(frame)
+    this.#drop(frame)
     this.#reverse[frame] = undefined
     this.#kernel.trace('mm:frame_free', frame)
     if (this.#flags[frame] & DEVICE) this.deviceOf(frame)?.pageFree(frame)
@@ -281,15 +288,19 @@ export class FrameTable {
     const head = this.head(frame)
     if (this.#flags[head] & LOCKED) return false
     this.#flags[head] |= LOCKED
+    this.#locked.value++
     return true
   }
 
   unlock(frame: number): void {
-    this.#flags[this.head(frame)] &= ~LOCKED
+    const head = this.head(frame)
+    if ((this.#flags[head] & LOCKED) === 0) return
+    this.#flags[head] &= ~LOCKED
+    this.#locked.value--
   }
 
   isLocked(frame: number): boolean {
-    return (this.#flags[this.head(frame)] & LOCKED) !== 0
+    return this.#locked.value > 0 && (this.#flags[this.head(frame)] & LOCKED) !== 0
   }
 
   /** The device in whose memory the frame lies; undefined for RAM. Linux: `is_device_private_page()`, `page->pgmap`. */
@@ -319,6 +330,7 @@ export class FrameTable {
 
   /** A copy of `length` bytes from `offset` on, inside the frame. */
   read(frame: number, offset: number, length: number): Uint8Array {
+    this.#looked()
     this.#inUse(frame, 'read')
     checkInside(offset, length)
     return this.#bytes.of(frame)?.slice(offset, offset + length) ?? new Uint8Array(length)
@@ -326,6 +338,7 @@ export class FrameTable {
 
   /** Copies bytes of the frame, from `offset` on, to fill `out`. */
   readInto(frame: number, offset: number, out: Uint8Array): void {
+    this.#looked()
     this.#inUse(frame, 'read')
     checkInside(offset, out.length)
     const data = this.#bytes.of(frame)
@@ -335,6 +348,7 @@ export class FrameTable {
 
   /** Writes `bytes` at `offset`, inside the frame. The zero page is an EFAULT: no translation allows it. */
   write(frame: number, offset: number, bytes: Uint8Array): void {
+    this.#contents.value++
     this.#inUse(frame, 'write')
     if (frame === ZERO_FRAME || this.isHugeZero(frame)) throw errno('EFAULT', 'write to the zero page, which every address space shares')
     checkInside(offset, bytes.length)
@@ -352,11 +366,12 @@ export class FrameTable {
   /** Makes the frame zeros again. Linux: `clear_page()`. */
   clear(frame: number): void {
     this.#inUse(frame, 'clear')
-    this.#bytes.drop(frame)
+    this.#drop(frame)
   }
 
   /** Whether all bytes are zero. */
   isZero(frame: number): boolean {
+    this.#looked()
     this.#inUse(frame, 'read')
     return this.#bytes.of(frame)?.every((byte) => byte === 0) ?? true
   }
@@ -393,6 +408,16 @@ export class FrameTable {
     this.#references[head] = 1
   }
 
+  /** Tells a checker that bytes are read. */
+  #looked(): number {
+    return this.#contents.value
+  }
+
+  #drop(frame: number): void {
+    this.#contents.value++
+    this.#bytes.drop(frame)
+  }
+
   /** Of a head: see `#hugeMappings`. */
   #wholeMappings(head: number): number {
     return this.#hugeMappings.get(head) ?? 0
@@ -406,7 +431,7 @@ export class FrameTable {
     this.#used -= HUGE_PAGE_FRAMES
     this.#flags.fill(0, head, head + HUGE_PAGE_FRAMES)
     for (let frame = head; frame < head + HUGE_PAGE_FRAMES; frame++) {
-      this.#bytes.drop(frame)
+      this.#drop(frame)
       this.#reverse[frame] = undefined
       this.#kernel.trace('mm:frame_free', frame)
     }

@@ -32,19 +32,20 @@ export async function getUserPages(mm: MmStruct, start: number, end: number, opt
 async function getInto(got: number[], mm: MmStruct, start: number, end: number, { access, pin = false, split = false }: GetOptions): Promise<void> {
   const needed = access === 'write' ? PTE_WRITE : PTE_PRESENT
   for (let at = start; at < end; ) {
-    await mm.tableLock.section(() => {
+    const inHuge = await mm.tableLock.section(() => {
       for (; at < end; at += PAGE_SIZE) {
         const entry = mm.pageTable.get(at)
-        if (!(entry & needed) || (split && isHuge(entry))) return
+        if (!(entry & needed) || (split && isHuge(entry))) return mm.pageTable.getHuge(at) !== 0
         if (pin) mm.frames.pin(frameOf(entry))
         else mm.frames.get(frameOf(entry))
         got.push(frameOf(entry))
       }
+      return false
     })
     if (at === end) return
     const area = mm.vmas.find(at)
     if (!area?.has(access === 'write' ? VM_WRITE : VM_READ)) return
-    if (split && mm.pageTable.getHuge(at) !== 0) {
+    if (split && inHuge) {
       await splitHugeEntry(mm, at)
       continue
     }

@@ -114,16 +114,16 @@ export class Migration {
 
   /** Linux: `migrate_device_unmap()`. What is mapped still, or used by somebody else, goes back. */
   async #unmap(): Promise<void> {
-    const { frames } = this.#memory
+    const { frames, tableLock } = this.#memory
     const faultFrame = this.#request?.faultFrame
     const stay: number[] = []
     for (let i = 0; i < this.src.length; i++) {
       const frame = this.src[i] >> MIGRATE_PFN_SHIFT
       if (frame === 0) continue
-      if (frames.mappings(frame) > 0) await tryToMigrate(this.#memory, frame)
+      if (await tableLock.section(() => frames.mappings(frame) > 0)) await tryToMigrate(this.#memory, frame)
       const ours = 1 + (frame === faultFrame ? 1 : 0)
       const cached = frames.reverse(frame)?.anonymous === false ? 1 : 0
-      if (frames.mappings(frame) > 0 || frames.references(frame) > ours + cached) stay.push(i)
+      if (await tableLock.section(() => frames.mappings(frame) > 0 || frames.references(frame) > ours + cached)) stay.push(i)
     }
     if (stay.length > 0) await this.#putBack(stay)
   }

@@ -153,7 +153,7 @@ async function walkArea(mm: MmStruct, walk: Walk, area: VmArea, start: number, e
       return undefined
     })
     if (stop === 'migration') {
-      await waitForMigration(mm, at, entry)
+      await waitForMigration(mm, entry)
       return 'waited'
     }
     if (stop) return { at: stop.at, write: stop.write }
@@ -217,5 +217,6 @@ async function faultPiece(mm: MmStruct, at: number, end: number, write: boolean,
   const area = mm.vmas.find(at)
   if (!area) return undefined
   if (write && !area.has(VM_WRITE)) throw errno('EPERM', `rangeFault: write of ${hex(at)}, where the area is read-only`)
-  return handleFaults(mm, area, at, Math.min(area.end, end, mm.pageTable.pieceEnd(at)), write ? 'write' : 'read', options)
+  const pieceEnd = await mm.tableLock.section(() => mm.pageTable.pieceEnd(at))
+  return handleFaults(mm, area, at, Math.min(area.end, end, pieceEnd), write ? 'write' : 'read', options)
 }

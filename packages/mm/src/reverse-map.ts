@@ -43,6 +43,7 @@ export type VisitMappings = (mm: MmStruct, start: number, end: number) => boolea
  * what it has already lost. An 'exclusive' one is as long as the page even where the area begins within it. Linux: `rmap_walk()` with
  * `folio_not_mapped`.
  * @param prepare comes before the event
+ * @returns whether no entry maps it any more
  */
 export async function eachMapping(
   { frames, tableLock }: PhysicalMemory,
@@ -50,7 +51,8 @@ export async function eachMapping(
   { event, owner }: Pick<InvalidateRange, 'event' | 'owner'>,
   visit: VisitMappings,
   prepare?: (mm: MmStruct, start: number) => Promise<void>,
-): Promise<void> {
+): Promise<boolean> {
+  let unmapped = false
   const size = frames.isCompound(head) ? HUGE_PAGE_SIZE : PAGE_SIZE
   for (const { area, start, end } of folioAreas(frames, head)) {
     const { mm } = area
@@ -60,14 +62,19 @@ export async function eachMapping(
       if (area.handle === -1) return true // it went while another one was told
       const announced = event === 'exclusive' ? Math.min(area.end, start + size) : end
       if (prepare) await prepare(mm, start)
-      return mm.notifiers.invalidate({ start, end: announced, event, owner }, () => tableLock.section(() => visit(mm, start, end)))
+      return mm.notifiers.invalidate({ start, end: announced, event, owner }, () => tableLock.section(() => {
+        const more = visit(mm, start, end)
+        unmapped = frames.folioMappings(head) === 0
+        return more && !unmapped
+      }))
     })
-    if (!goOn || frames.folioMappings(head) === 0) return
+    if (!goOn) break
   }
+  return unmapped
 }
 
 /** Puts migration entries in the place of all entries that map the page; huge ones are split for that. Linux: `try_to_migrate()`. */
-export function tryToMigrate(memory: PhysicalMemory, head: number): Promise<void> {
+export async function tryToMigrate(memory: PhysicalMemory, head: number): Promise<void> {
   const { frames } = memory
   const visit: VisitMappings = ({ pageTable }, start, end) => {
     for (let address = start; address < end; address += PAGE_SIZE) {
@@ -79,7 +86,7 @@ export function tryToMigrate(memory: PhysicalMemory, head: number): Promise<void
     return true
   }
   const prepare = frames.isCompound(head) ? (mm: MmStruct, start: number): Promise<void> => splitHugeAddress(mm, start, head) : undefined
-  return eachMapping(memory, head, { event: 'clear', owner: undefined }, visit, prepare)
+  await eachMapping(memory, head, { event: 'clear', owner: undefined }, visit, prepare)
 }
 
 /** The entry that stands in for a mapping while its page is on its way, and knows its rights. */

@@ -61,5 +61,6 @@ async function splitHugeAt(mm: MmStruct, address: number, low: number): Promise<
 /** Splits what may be around `address`, if there is a table in which it could be. Linux: `split_huge_pmd_address()`. */
 export async function splitHugeAddress(mm: MmStruct, address: number, folio?: number): Promise<void> {
   const start = alignDown(address, HUGE_PAGE_SIZE)
-  if (mm.pageTable.nextTable(start, start + HUGE_PAGE_SIZE, PMD_TABLE) !== -1) await splitHugeEntry(mm, start, folio)
+  const table = await mm.tableLock.section(() => mm.pageTable.nextTable(start, start + HUGE_PAGE_SIZE, PMD_TABLE))
+  if (table !== -1) await splitHugeEntry(mm, start, folio)
 }
