@@ -1,6 +1,7 @@
 import type { DmirrorForm } from '@mmu-notifier/driver-selftest'
+import { explore } from '@mmu-notifier/explore'
 import { it } from '@mmu-notifier/explore/vitest'
-import { describe } from 'vitest'
+import { describe, expect } from 'vitest'
 import { CHILD_STEPS, close, CPU_STEPS, DEVICE_STEPS, LONG, scenarioOf, type Step } from './small-programs.ts'
 
 const { read, toDevice, exclusive } = DEVICE_STEPS
@@ -44,4 +45,9 @@ describe('a page that moves is looked for in a child that ends', () => {
     scenarioOf({ forms: ['v6'], pages: 1, before: [read(0, 0, 1), fork], tasks: { device: [toDevice(0, 0, 1)], child } })
   it.explore('by exit', besideChild(exitChild), EXHAUST)
   it.explore('by munmap and exit', besideChild(unmapInChild, exitChild), EXHAUST)
+
+  it('in every order of the walk and of munmap: an area that goes is seen', async () => {
+    const { traces } = await explore(besideChild(unmapInChild, exitChild), EXHAUST)
+    expect(traces).toBeGreaterThan(100) // 51 if the walk finds its areas in no step
+  })
 })

@@ -20,8 +20,10 @@ export async function brk(mm: MmStruct, end: number): Promise<number> {
       if (!hasRoom(mm, from, to)) return mm.brk
       const area = new VmArea(mm, from, to, VM_READ | VM_WRITE, undefined, from / PAGE_SIZE)
       area.accounted = true
-      mm.vmas.add(area)
-      mm.vmas.merge(area)
+      await mm.changeAreas(() => {
+        mm.vmas.add(area)
+        mm.vmas.merge(area)
+      })
     }
     return (mm.brk = end)
   })

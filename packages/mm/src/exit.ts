@@ -12,9 +12,7 @@ export async function exitMmap(mm: MmStruct): Promise<void> {
     } finally {
       // Whoever has found one of them by its pages is in an invalidation under this lock, which the subscriptions have to outlive; also if a munmap
       // has taken the area out since, so that none is left. Pairs with eachMapping(). Linux: unlink_anon_vmas().
-      await mm.life.rmapLock.write(async () => {
-        for (const area of areas) mm.remove(area)
-      })
+      await mm.life.rmapLock.write(() => mm.removeAreas(areas))
       if (areas.length > 0) await mm.tableLock.section(() => { mm.pageTable.freeTables(0, mm.pageTable.limit) })
     }
   })

@@ -17,10 +17,12 @@ export function dupMmap(parent: MmStruct, child: MmStruct): Promise<void> {
       const copy = area.slice(area.start, area.end, child)
       copy.flags &= ~VM_LOCKED
       copy.setUserfaultfd(undefined)
-      child.vmas.add(copy, area)
-      if (area.has(VM_WIPEONFORK)) continue
-      forkAnonVma(copy, area)
-      if (area.anonVma) await copyEntries(parent, child, area, copy)
+      const wiped = area.has(VM_WIPEONFORK)
+      await parent.changeAreas(() => {
+        child.vmas.add(copy, area)
+        if (!wiped) forkAnonVma(copy, area)
+      })
+      if (!wiped && area.anonVma) await copyEntries(parent, child, area, copy)
     }
   })
 }

@@ -106,10 +106,12 @@ async function adviseFlags(mm: MmStruct, area: VmArea, start: number, end: numbe
   const flags = (area.flags & ~clear) | set
   if (area.flags === flags) return
   if (mm.mayMapHuge) await splitHugeAround(mm, start, end)
-  for (const part of mm.vmas.carve(start, end)) {
-    part.flags = flags
-    mm.vmas.merge(part)
-  }
+  await mm.changeAreas(() => {
+    for (const part of mm.vmas.carve(start, end)) {
+      part.flags = flags
+      mm.vmas.merge(part)
+    }
+  })
 }
 
 async function dontNeed(mm: MmStruct, area: VmArea, start: number, end: number): Promise<void> {

@@ -21,6 +21,8 @@ export class PhysicalMemory {
   readonly frames: FrameTable
   /** Frames, page tables and page caches change under it, one leaf table a step. Innermost. */
   readonly tableLock: SpinLock
+  /** Areas come, go and change their places under it, for whoever finds them by their pages. Linux: `i_mmap_rwsem`, `anon_vma->rwsem`. */
+  readonly areasLock: SpinLock
   /** Who waits for a page to be unlocked, or for the end of its migration. */
   readonly frameWaiters: WaitQueue
   readonly transparentHugepage: TransparentHugepage
@@ -30,6 +32,7 @@ export class PhysicalMemory {
     this.transparentHugepage = transparentHugepage
     this.frames = new FrameTable(kernel)
     this.tableLock = kernel.spinLock('page_table_lock')
+    this.areasLock = kernel.spinLock('i_mmap_rwsem')
     this.frameWaiters = kernel.waitQueue('folio_wait')
   }
 

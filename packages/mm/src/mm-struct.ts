@@ -1,5 +1,5 @@
 import { hex, NotifiedMm, type InvalidateRange, type InvalidateRequest, type NotifierSubscriptions } from '@mmu-notifier/core'
-import type { RwSemaphore, SpinLock } from '@mmu-notifier/kernel'
+import type { Immediate, RwSemaphore, SpinLock } from '@mmu-notifier/kernel'
 import { HEAP_START, HUGE_PAGE_SIZE, PAGE_SIZE } from './constants.ts'
 import { dropEntry, dropHugeEntry } from './entries.ts'
 import { errno } from './errno.ts'
@@ -126,9 +126,12 @@ export class MmStruct implements FileMapper {
    */
   async unmap(start: number, end: number): Promise<void> {
     if (this.mayMapHuge) await splitHugeAround(this, start, end)
-    const areas = this.vmas.carve(start, end)
+    const areas = await this.changeAreas(() => {
+      const areas = this.vmas.carve(start, end)
+      for (const area of areas) this.#remove(area)
+      return areas
+    })
     if (areas.length === 0) return
-    for (const area of areas) this.remove(area)
     try {
       await this.carryOut({ start, end, event: 'unmap' }, () => this.zap(start, end))
     } finally {
@@ -155,8 +158,19 @@ export class MmStruct implements FileMapper {
     }
   }
 
-  /** Takes an area out; its entries are the caller's to clear. */
-  remove(area: VmArea): void {
+  /** Areas come, go and change their places in one step; under the mmap lock for write. Pairs with eachMapping(). Linux: `vma_prepare()` to `vma_complete()`. */
+  changeAreas<T>(change: () => Immediate<T>): Promise<T> {
+    return this.memory.areasLock.section(change)
+  }
+
+  /** Takes areas out; their entries are the caller's to clear. */
+  removeAreas(areas: readonly VmArea[]): Promise<void> {
+    return this.changeAreas(() => {
+      for (const area of areas) this.#remove(area)
+    })
+  }
+
+  #remove(area: VmArea): void {
     this.vmas.remove(area)
     if (area.file) this.#unmappedFiles.add(area.file)
   }

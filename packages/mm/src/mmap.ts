@@ -60,8 +60,10 @@ export async function mmap(mm: MmStruct, request: MmapRequest): Promise<number> 
 export async function mapArea(mm: MmStruct, area: VmArea): Promise<void> {
   await mm.unmap(area.start, area.end)
   area.accounted = (area.flags & (VM_NORESERVE | VM_SHARED | VM_HUGETLB | VM_WRITE)) === VM_WRITE
-  mm.vmas.add(area)
-  mm.vmas.merge(area)
+  await mm.changeAreas(() => {
+    mm.vmas.add(area)
+    mm.vmas.merge(area)
+  })
 }
 
 function checkRequest({ length, flags, file, offset }: MmapRequest): void {

@@ -42,10 +42,12 @@ function startOfStack(mm: MmStruct, address: number, end: number): number {
  */
 async function protectArea(mm: MmStruct, start: number, end: number, flags: number): Promise<void> {
   if (mm.mayMapHuge) await splitHugeAround(mm, start, end)
-  const [area] = mm.vmas.carve(start, end)
-  account(area, flags)
-  area.flags = flags
-  const { shared } = mm.vmas.merge(area)
+  const { shared } = await mm.changeAreas(() => {
+    const [area] = mm.vmas.carve(start, end)
+    account(area, flags)
+    area.flags = flags
+    return mm.vmas.merge(area)
+  })
   const first = mm.pageTable.nextTable(start, end, PMD_TABLE)
   if (first === -1) return
   await mm.carryOut({ start: first, end, event: 'protectionVma' }, () =>

@@ -57,7 +57,7 @@ async function resize(mm: MmStruct, remap: Remap): Promise<number> {
   const area = sourceArea(mm, remap)
   const end = from + newSize
   if (area.end === from + oldSize && end <= TASK_SIZE && !mm.vmas.first(area.end, end)) {
-    mm.vmas.extend(area, end)
+    await mm.changeAreas(() => { mm.vmas.extend(area, end) })
     return from
   }
   if (!(flags & MREMAP_MAYMOVE)) throw errno('ENOMEM', `mremap: no room behind ${hex(area.end)}, and MREMAP_MAYMOVE is not set`)
@@ -119,9 +119,11 @@ async function move(mm: MmStruct, area: VmArea, { from, oldSize, newSize, flags 
   moved.end = to + newSize
   moved.setUserfaultfd(undefined)
   if (!area.file && !area.anonVma) moved.pgoff = to / PAGE_SIZE // no page is anywhere: the better to join with neighbours
-  mm.vmas.add(moved)
-  cloneAnonVma(moved, area)
-  mm.vmas.merge(moved)
+  await mm.changeAreas(() => {
+    mm.vmas.add(moved)
+    cloneAnonVma(moved, area)
+    mm.vmas.merge(moved)
+  })
   if (oldSize === 0) return to
   const end = from + oldSize
   const below = alignedDown(mm, from, to, oldSize)
@@ -132,7 +134,7 @@ async function move(mm: MmStruct, area: VmArea, { from, oldSize, newSize, flags 
     throw error
   }
   if (!(flags & MREMAP_DONTUNMAP)) await mm.unmap(from, end)
-  else leaveEmpty(mm, from, end)
+  else await mm.changeAreas(() => { leaveEmpty(mm, from, end) })
   return to
 }
 

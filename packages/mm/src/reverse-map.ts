@@ -46,7 +46,7 @@ export type VisitMappings = (mm: MmStruct, start: number, end: number) => boolea
  * @returns whether no entry maps it any more
  */
 export async function eachMapping(
-  { frames, tableLock }: PhysicalMemory,
+  { frames, tableLock, areasLock }: PhysicalMemory,
   head: number,
   { event, owner }: Pick<InvalidateRange, 'event' | 'owner'>,
   visit: VisitMappings,
@@ -54,13 +54,16 @@ export async function eachMapping(
 ): Promise<boolean> {
   let unmapped = false
   const size = frames.isCompound(head) ? HUGE_PAGE_SIZE : PAGE_SIZE
-  for (const { area, start, end } of folioAreas(frames, head)) {
+  for (const { area, start, end } of await areasLock.section(() => folioAreas(frames, head))) {
     const { mm } = area
     // Not the mmap lock: the page may be mapped where the caller has no business, and in the address space whose lock it holds. An area that is there now keeps the address
     // space, since exitMmap() takes this lock to end it.
     const goOn = await mm.life.rmapLock.read(async () => {
-      if (area.handle === -1) return true // it went while another one was told
-      const announced = event === 'exclusive' ? Math.min(area.end, start + size) : end
+      const announced = await areasLock.section(() => {
+        if (area.handle === -1) return undefined
+        return event === 'exclusive' ? Math.min(area.end, start + size) : end
+      })
+      if (announced === undefined) return true // it went while another one was told
       if (prepare) await prepare(mm, start)
       return mm.notifiers.invalidate({ start, end: announced, event, owner }, () => tableLock.section(() => {
         const more = visit(mm, start, end)

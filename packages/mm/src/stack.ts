@@ -5,7 +5,7 @@ import type { MmStruct } from './mm-struct.ts'
 
 export async function growStack(mm: MmStruct, start: number): Promise<void> {
   checkUnsigned('growStack', { start })
-  const failed = await mm.syscall('growStack', 'write', async () => expand(mm, start))
+  const failed = await mm.syscall('growStack', 'write', () => mm.changeAreas(() => expand(mm, start)))
   if (failed) throw errno(failed, `growStack: expected an area that grows down above ${hex(start)}, and room for it`)
 }
 
@@ -13,7 +13,7 @@ export async function growStack(mm: MmStruct, start: number): Promise<void> {
 export async function growStackByFault(mm: MmStruct, address: number): Promise<boolean> {
   const stack = mm.vmas.first(address)
   if (!stack?.has(VM_GROWSDOWN) || stack.end - address > STACK_LIMIT) return false
-  return mm.syscall('fault', 'write', async () => expand(mm, address) === undefined)
+  return mm.syscall('fault', 'write', () => mm.changeAreas(() => expand(mm, address) === undefined))
 }
 
 /** Linux: `expand_downwards()`. */

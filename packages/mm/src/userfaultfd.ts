@@ -94,11 +94,13 @@ export class Userfaultfd {
     await this.#mm.locked('write', async () => {
       this.#assertOpen('close')
       await this.#queue.close()
-      for (const area of [...vmas]) {
-        if (area.userfaultfd !== this) continue
-        area.setUserfaultfd(undefined)
-        vmas.merge(area)
-      }
+      await this.#mm.changeAreas(() => {
+        for (const area of [...vmas]) {
+          if (area.userfaultfd !== this) continue
+          area.setUserfaultfd(undefined)
+          vmas.merge(area)
+        }
+      })
     })
     await this.#queue.wake(0, Infinity)
     await this.#queue.wakeReaders()
@@ -132,10 +134,12 @@ export class Userfaultfd {
         const from = Math.max(area.start, start)
         const to = Math.min(area.end, end)
         if (mm.mayMapHuge) await splitHugeAround(mm, from, to)
-        for (const part of mm.vmas.carve(from, to)) {
-          part.setUserfaultfd(owner)
-          mm.vmas.merge(part)
-        }
+        await mm.changeAreas(() => {
+          for (const part of mm.vmas.carve(from, to)) {
+            part.setUserfaultfd(owner)
+            mm.vmas.merge(part)
+          }
+        })
       }
     })
   }
