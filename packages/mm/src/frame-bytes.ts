@@ -1,3 +1,4 @@
+import type { Cell, Kernel } from '@mmu-notifier/kernel'
 import { PAGE_SIZE } from './constants.ts'
 
 /** Of 4 KiB each. */
@@ -5,7 +6,7 @@ const MOST_SPARE = 256
 const SMALLEST_SLAB = 4 * PAGE_SIZE
 const LARGEST_SLAB = 64 * PAGE_SIZE
 
-/** The bytes of the frames that were written, 4 KiB each; all others are zeros. */
+/** The bytes of the frames that were written, 4 KiB each; all others are zeros. Devices use them under a lock of their own, so that they change is in a cell. */
 export class FrameBytes {
   /** By frame. */
   readonly #data: (Uint8Array | undefined)[] = []
@@ -14,6 +15,12 @@ export class FrameBytes {
   /** Bytes that no frame has had yet, from `#slabAt` on: pages come in slabs, each twice the one before. */
   #slab = new Uint8Array(0)
   #slabAt = 0
+  /** How often frames were written, or made zeros. */
+  readonly #changes: Cell<number>
+
+  constructor(kernel: Kernel) {
+    this.#changes = kernel.cell('memory', 0)
+  }
 
   /** Frames up to the last one that was ever written. */
   get length(): number {
@@ -22,20 +29,27 @@ export class FrameBytes {
 
   /** Undefined when they are zeros. */
   of(frame: number): Uint8Array | undefined {
+    this.#looked()
     return this.#data[frame]
   }
 
   /** The bytes of a frame that is going to be written. @param overwritten all of them, so that new ones need not be zeros */
   make(frame: number, overwritten: boolean): Uint8Array {
+    this.#changes.value++
     return this.#data[frame] ?? (this.#data[frame] = this.#blank(overwritten))
   }
 
   /** They are zeros again. */
   drop(frame: number): void {
+    this.#changes.value++
     const data = this.#data[frame]
     if (!data) return
     this.#data[frame] = undefined
     if (this.#spare.length < MOST_SPARE) this.#spare.push(data)
+  }
+
+  #looked(): number {
+    return this.#changes.value
   }
 
   #blank(overwritten: boolean): Uint8Array {

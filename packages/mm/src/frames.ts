@@ -49,7 +49,7 @@ export class FrameTable {
   /** The page of the object. A file, and an address, has more than 2^32. */
   #index = new Float64Array(1024)
   readonly #reverse: (ReverseMap | undefined)[] = []
-  readonly #bytes = new FrameBytes()
+  readonly #bytes: FrameBytes
   readonly #devices: DevicePages[] = []
   readonly #free: number[] = []
   /** Heads of huge pages that are free as a whole. */
@@ -60,8 +60,6 @@ export class FrameTable {
   readonly #pins = new Map<number, number>()
   /** Pages that are locked. */
   readonly #locked: Cell<number>
-  /** How often bytes were written, and frames freed. */
-  readonly #contents: Cell<number>
   #hugeZero = 0
   #next = 1
   #used = 1
@@ -69,7 +67,7 @@ export class FrameTable {
   constructor(kernel: Kernel) {
     this.#kernel = kernel
     this.#locked = kernel.cell('folio_lock', 0)
-    this.#contents = kernel.cell('memory', 0)
+    this.#bytes = new FrameBytes(kernel)
     this.#references[ZERO_FRAME] = 1
   }
 
@@ -170,7 +168,7 @@ export class FrameTable {
     const mappings = this.#mappings[frame]
     if (mappings > 0) throw new MmuNotifierError('UAF', `UAF  the last put of frame ${frame}, which ${mappings} page-table entries map`)
     this.#used--
-    this.#drop(frame)
+    this.#bytes.drop(frame)
     this.#reverse[frame] = undefined
     this.#kernel.trace('mm:frame_free', frame)
     if (this.#flags[frame] & DEVICE) this.deviceOf(frame)?.pageFree(frame)
@@ -330,7 +328,6 @@ export class FrameTable {
 
   /** A copy of `length` bytes from `offset` on, inside the frame. */
   read(frame: number, offset: number, length: number): Uint8Array {
-    this.#looked()
     this.#inUse(frame, 'read')
     checkInside(offset, length)
     return this.#bytes.of(frame)?.slice(offset, offset + length) ?? new Uint8Array(length)
@@ -338,7 +335,6 @@ export class FrameTable {
 
   /** Copies bytes of the frame, from `offset` on, to fill `out`. */
   readInto(frame: number, offset: number, out: Uint8Array): void {
-    this.#looked()
     this.#inUse(frame, 'read')
     checkInside(offset, out.length)
     const data = this.#bytes.of(frame)
@@ -348,7 +344,6 @@ export class FrameTable {
 
   /** Writes `bytes` at `offset`, inside the frame. The zero page is an EFAULT: no translation allows it. */
   write(frame: number, offset: number, bytes: Uint8Array): void {
-    this.#contents.value++
     this.#inUse(frame, 'write')
     if (frame === ZERO_FRAME || this.isHugeZero(frame)) throw errno('EFAULT', 'write to the zero page, which every address space shares')
     checkInside(offset, bytes.length)
@@ -366,12 +361,11 @@ export class FrameTable {
   /** Makes the frame zeros again. Linux: `clear_page()`. */
   clear(frame: number): void {
     this.#inUse(frame, 'clear')
-    this.#drop(frame)
+    this.#bytes.drop(frame)
   }
 
   /** Whether all bytes are zero. */
   isZero(frame: number): boolean {
-    this.#looked()
     this.#inUse(frame, 'read')
     return this.#bytes.of(frame)?.every((byte) => byte === 0) ?? true
   }
@@ -408,16 +402,6 @@ export class FrameTable {
     this.#references[head] = 1
   }
 
-  /** Tells a checker that bytes are read. */
-  #looked(): number {
-    return this.#contents.value
-  }
-
-  #drop(frame: number): void {
-    this.#contents.value++
-    this.#bytes.drop(frame)
-  }
-
   /** Of a head: see `#hugeMappings`. */
   #wholeMappings(head: number): number {
     return this.#hugeMappings.get(head) ?? 0
@@ -431,7 +415,7 @@ export class FrameTable {
     this.#used -= HUGE_PAGE_FRAMES
     this.#flags.fill(0, head, head + HUGE_PAGE_FRAMES)
     for (let frame = head; frame < head + HUGE_PAGE_FRAMES; frame++) {
-      this.#drop(frame)
+      this.#bytes.drop(frame)
       this.#reverse[frame] = undefined
       this.#kernel.trace('mm:frame_free', frame)
     }
