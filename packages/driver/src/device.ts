@@ -75,11 +75,18 @@ export class Device {
     return this.mmu.touch(address, access)
   }
 
-  /** Closes the device: ends the service, then detaches the driver. No access may be under way. EBADF when it was closed before. */
+  /** Closes the device: ends the service, then detaches the driver. No access may be under way. EBADF when it was closed before. Throws what has ended the service, if something has, and closes the device all the same. */
   async detach(): Promise<void> {
     if (await this.#stopping.compareExchange(false, true)) throw this.#closed()
     await this.mmu.interrupt()
-    await this.service.join()
+    try {
+      await this.service.join()
+    } finally {
+      await this.#close()
+    }
+  }
+
+  async #close(): Promise<void> {
     try {
       await this.#attached.detach()
     } finally {

@@ -109,6 +109,17 @@ test('a device is closed once, and then used no more', async () => {
   expect(mm.notifiers.operations.mm.count.value).toBe(1)
 })
 
+test('a device whose service has died is closed all the same, and says what it died of', async () => {
+  const { kernel, mm, area } = await rig()
+  let detached = 0
+  const device = await Device.attach(kernel, { driver: careless({ detach: async () => { detached++ } }), mm })
+  kernel.on('mmu:replay', () => { throw new Error('no replay') })
+  const access = kernel.spawn('access', () => device.touch(area, 'read'))
+  await kernel.condResched()
+  await expect(device.detach()).rejects.toThrow('no replay')
+  expect([detached, mm.notifiers.operations.mm.count.value, access.finished]).toEqual([1, 1, false])
+})
+
 test('removeIntervals lets the tree thaw, and the intervals go, when unmap fails', async () => {
   const { mm, area } = await rig()
   const ops = { invalidate: async () => true }

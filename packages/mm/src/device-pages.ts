@@ -52,7 +52,7 @@ export class DevicePages {
     this.end = this.first + count
   }
 
-  /** Takes a free frame into use, with one reference, the caller's. Linux: `zone_device_page_init()`. */
+  /** Takes a free frame into use, with one reference, the caller's. Under the page-table lock, as {@link DevicePagesOps.pageFree} comes. Linux: `zone_device_page_init()`. */
   take(frame: number): void {
     this.#frames.initDevicePage(frame)
   }
