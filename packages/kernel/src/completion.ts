@@ -1,4 +1,4 @@
-import { mightSleep } from './lockdep.ts'
+import { refusedSleep } from './lockdep.ts'
 import { operation, type Operation, type Scheduler, type Target } from './scheduler.ts'
 
 /** A count of how often something was completed, for tasks that wait for it. Linux: `struct completion`. */
@@ -42,12 +42,7 @@ export class KernelCompletion implements Completion, Target {
   }
 
   wait(): Promise<void> {
-    try {
-      mightSleep(this.scheduler.current, 'wait', this.name)
-    } catch (error) {
-      return this.scheduler.failed(error)
-    }
-    return this.scheduler.step(WAIT, this, undefined, undefined)
+    return refusedSleep(this.scheduler, 'wait', this.name) ?? this.scheduler.step(WAIT, this, undefined, undefined)
   }
 
   tryWait(): Promise<boolean> {

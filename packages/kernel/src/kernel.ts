@@ -1,7 +1,7 @@
 import { KernelCell, type Cell } from './cell.ts'
 import { KernelCompletion, type Completion } from './completion.ts'
 import { FS_RECLAIM, mayReclaim, type Gfp } from './gfp.ts'
-import { Lockdep, mightSleep } from './lockdep.ts'
+import { Lockdep, mightSleep, refusedSleep } from './lockdep.ts'
 import { LockOrder } from './lock-order.ts'
 import { LockMap } from './lock-map.ts'
 import { KernelMemory, type Memory } from './memory.ts'
@@ -129,7 +129,7 @@ class ScheduledKernel implements Kernel {
   }
 
   condResched(): Promise<void> {
-    return this.#sleepless('condResched') ?? this.#scheduler.condResched()
+    return refusedSleep(this.#scheduler, 'condResched') ?? this.#scheduler.condResched()
   }
 
   cpuRelax(): Promise<void> {
@@ -209,7 +209,7 @@ class ScheduledKernel implements Kernel {
   }
 
   external<T>(promise: PromiseLike<T>): Promise<T> {
-    return this.#sleepless('external') ?? this.#scheduler.external(promise)
+    return refusedSleep(this.#scheduler, 'external') ?? this.#scheduler.external(promise)
   }
 
   note(text: () => string): void {
@@ -222,16 +222,6 @@ class ScheduledKernel implements Kernel {
 
   on(name: string, listener: (...args: never[]) => void): () => void {
     return this.#tracer.on(name, listener)
-  }
-
-  /** Where the current task may not sleep: what to await in place of what might. */
-  #sleepless(what: string): Promise<never> | undefined {
-    try {
-      mightSleep(this.current, what)
-      return undefined
-    } catch (error) {
-      return this.#scheduler.failed(error)
-    }
   }
 
   get #fsReclaim(): LockMap {

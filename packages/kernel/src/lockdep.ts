@@ -1,5 +1,6 @@
 import { MmuNotifierError } from './errors.ts'
 import type { LockOrder } from './lock-order.ts'
+import type { Scheduler } from './scheduler.ts'
 import type { Task, TaskRecord } from './task.ts'
 
 /** A lock that a task holds. */
@@ -83,6 +84,16 @@ export class Lockdep {
  */
 export function mightSleep(task: Task, what: string, on?: string): void {
   for (const { spins, lockClass } of task.held) if (spins) splat(task, `sleeps in ${what}${on === undefined ? '' : ` ${on}`} while it holds the spinlock ${lockClass}`)
+}
+
+/** {@link mightSleep} where an operation starts: what to await in its place when the current task may not sleep, or undefined. */
+export function refusedSleep(scheduler: Scheduler, what: string, on?: string): Promise<never> | undefined {
+  try {
+    mightSleep(scheduler.current, what, on)
+    return undefined
+  } catch (error) {
+    return scheduler.failed(error)
+  }
 }
 
 /** @throws LOCKDEP, with what `task` holds */

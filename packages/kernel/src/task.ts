@@ -1,4 +1,4 @@
-import { mightSleep, type HeldLock } from './lockdep.ts'
+import { refusedSleep, type HeldLock } from './lockdep.ts'
 import { operation, type Operation, type OperationKind, type Scheduler, type Target } from './scheduler.ts'
 
 /** A thread of control: one `async` body whose only awaits are marked operations. Linux: `struct task_struct`. */
@@ -57,12 +57,7 @@ export abstract class TaskRecord implements Task, Target {
   }
 
   join(): Promise<void> {
-    try {
-      mightSleep(this.scheduler.current, 'join', this.name)
-    } catch (error) {
-      return this.scheduler.failed(error)
-    }
-    return this.scheduler.step(JOIN, this, undefined, undefined)
+    return refusedSleep(this.scheduler, 'join', this.name) ?? this.scheduler.step(JOIN, this, undefined, undefined)
   }
 
   /** The body has ended, and somebody joins: throws what it threw, if nobody was told yet. */

@@ -1,4 +1,4 @@
-import { mightSleep } from './lockdep.ts'
+import { refusedSleep } from './lockdep.ts'
 import { AGAIN, operation, type Operation, type Scheduler, type Target } from './scheduler.ts'
 import { byTask, type Task } from './task.ts'
 
@@ -38,13 +38,7 @@ export class KernelWaitQueue implements WaitQueue, Target {
   }
 
   until(predicate: () => boolean): Promise<void> {
-    const task = this.scheduler.current
-    try {
-      mightSleep(task, 'wait', this.name)
-    } catch (error) {
-      return this.scheduler.failed(error)
-    }
-    return this.scheduler.step(UNTIL, this, predicate, { woken: true, task })
+    return refusedSleep(this.scheduler, 'wait', this.name) ?? this.scheduler.step(UNTIL, this, predicate, { woken: true, task: this.scheduler.current })
   }
 
   wakeAll(): Promise<void> {

@@ -48,6 +48,7 @@ export class FrameBytes {
     if (this.#spare.length < MOST_SPARE) this.#spare.push(data)
   }
 
+  /** Bytes are read: a checker is told. */
   #looked(): number {
     return this.#changes.value
   }
